@@ -1,0 +1,57 @@
+#!/usr/bin/env bun
+/** trackalert: reads the command line and runs what it asks for. */
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+
+import { type Options, readCommandLine, UsageError } from "./lib/cli.ts";
+import { systemClock } from "./lib/clock.ts";
+import { Daemon } from "./lib/daemon.ts";
+import { ConfigError, loadConfig } from "./lib/load-config.ts";
+import { Log, standardOutput } from "./lib/log.ts";
+
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+
+const DEFAULT_CONFIGS = [
+  "/etc/wforce/trackalert.conf",
+  "/etc/trackalert.conf",
+  join(import.meta.dir, "conf", "trackalert.conf"),
+];
+
+try {
+  const invocation = await readCommandLine(process.argv.slice(2));
+  if (invocation.action === "print") console.log(invocation.text);
+  else await serve(invocation.options);
+} catch (error) {
+  if (!(error instanceof UsageError || error instanceof ConfigError)) throw error;
+  console.error(error instanceof UsageError ? `trackalert: ${error.message}` : error.message);
+  if (error instanceof ConfigError && error.traceback) console.error(error.traceback);
+  process.exit(error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE);
+}
+
+/** Runs the daemon until a signal ends it. */
+async function serve({ config, stamp, level, verbose }: Options): Promise<void> {
+  const file = config ?? DEFAULT_CONFIGS.find((path) => existsSync(path)) ?? DEFAULT_CONFIGS[0]!;
+  const clock = systemClock;
+  const log = new Log({ sink: standardOutput(), level, verbose, stamp: stamp ? clock : undefined });
+  const loaded = await loadConfig(file, { clock, log });
+  process.chdir(dirname(resolve(file)));
+  const daemon = await Daemon.start(loaded, { clock, log });
+  const signal = await nextSignal();
+  log.notice(`${signal} received, stopping`);
+  await daemon.stop();
+  log.notice("stopped");
+  process.exit(0);
+}
+
+/** Resolves with the first SIGTERM or SIGINT. A second one ends the process at once. */
+function nextSignal(): Promise<NodeJS.Signals> {
+  return new Promise((received) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(EXIT_FAILURE));
+        received(signal);
+      });
+    }
+  });
+}

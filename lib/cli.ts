@@ -1,0 +1,125 @@
+/**
+ * The command line: options as getopt takes them, help, and mistakes.
+ *
+ * citty knows the options and writes the help; what it does not do is done here first: short options that are combined
+ * or joined to their value (`-sC FILE`, `-CFILE`), and a clear "no" to options that do not exist.
+ */
+import { type ArgsDef, type CommandDef, parseArgs, renderUsage } from "citty";
+
+import { version } from "../package.json";
+import { Level } from "./log.ts";
+
+const ARGS = {
+  config: {
+    type: "string",
+    alias: "C",
+    valueHint: "FILE",
+    description: "The configuration; its folder becomes the working directory",
+  },
+  systemd: { type: "boolean", alias: "s", description: "Foreground, no console, for a supervisor" },
+  docker: { type: "boolean", alias: "D", description: "Foreground, no console, each log line stamped with the time" },
+  loglevel: {
+    type: "string",
+    alias: "l",
+    valueHint: "N",
+    description: "0 (emerg) to 7 (debug): what reaches standard output; 6 unless given",
+  },
+  verbose: { type: "boolean", alias: "v", description: "Debug level, and the verbose Lua log functions speak" },
+  help: { type: "boolean", alias: "h", description: "Print this and exit" },
+  version: { type: "boolean", description: "Print the version and exit" },
+} satisfies ArgsDef;
+
+const COMMAND: CommandDef<typeof ARGS> = {
+  meta: {
+    name: "trackalert",
+    version,
+    description: "Receives wforce login reports, runs a Lua policy on each, and alerts on long-term abuse",
+  },
+  args: ARGS,
+};
+
+export interface Options {
+  /** Undefined: the first default that exists. */
+  config: string | undefined;
+  stamp: boolean;
+  level: Level;
+  verbose: boolean;
+}
+
+export type Invocation = { action: "run"; options: Options } | { action: "print"; text: string };
+
+/** The command line cannot be understood: one line for standard error, exit 2. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
+/** @throws {UsageError} */
+export async function readCommandLine(args: readonly string[]): Promise<Invocation> {
+  const parsed = parseArgs<typeof ARGS>(expand(args), ARGS);
+  if (parsed.help) return { action: "print", text: await renderUsage(COMMAND) };
+  if (parsed.version) return { action: "print", text: `trackalert ${version}` };
+  return {
+    action: "run",
+    options: {
+      config: parsed.config,
+      stamp: parsed.docker ?? false,
+      level: readLevel(parsed.loglevel),
+      verbose: parsed.verbose ?? false,
+    },
+  };
+}
+
+function readLevel(text: string | undefined): Level {
+  if (text === undefined) return Level.info;
+  if (!/^[0-7]$/.test(text)) throw new UsageError(`option -l: level from 0 to 7 expected, got '${text}'`);
+  return Number(text) as Level;
+}
+
+/** Writes every option as `--name` or `--name=value`, one a word. */
+function expand(args: readonly string[]): string[] {
+  const words: string[] = [];
+  const rest = [...args];
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    if (word.startsWith("--") && word !== "--") {
+      const [, name = "", value] = /^--([^=]*)(?:=(.*))?$/s.exec(word)!;
+      words.push(expandOption(`--${name}`, name, value, rest));
+    } else if (word.startsWith("-") && word.length > 1 && word !== "--") {
+      words.push(...expandShort(word.slice(1), rest));
+    } else {
+      throw new UsageError(`unexpected argument '${word}'`);
+    }
+  }
+  return words;
+}
+
+/** Takes a word of combined short options apart; one that takes a value takes what is left of the word. */
+function expandShort(letters: string, rest: string[]): string[] {
+  const words: string[] = [];
+  for (let i = 0; i < letters.length; i++) {
+    const letter = letters[i]!;
+    const name = Object.entries(ARGS).find(([, def]) => "alias" in def && def.alias === letter)?.[0];
+    const shown = `-${letter}`;
+    if (name === undefined || !takesValue(name)) {
+      words.push(expandOption(shown, name ?? "", undefined, rest));
+    } else {
+      const joined = letters.slice(i + 1);
+      words.push(expandOption(shown, name, joined === "" ? undefined : joined, rest));
+      break;
+    }
+  }
+  return words;
+}
+
+const takesValue = (name: string): boolean => ARGS[name as keyof typeof ARGS].type === "string";
+
+/** @param shown the option as the user wrote it */
+function expandOption(shown: string, name: string, value: string | undefined, rest: string[]): string {
+  if (!Object.hasOwn(ARGS, name)) throw new UsageError(`unknown option '${shown}'; --help lists them`);
+  if (!takesValue(name)) {
+    if (value !== undefined) throw new UsageError(`option '${shown}' takes no value`);
+    return `--${name}`;
+  }
+  const given = value ?? rest.shift();
+  if (given === undefined) throw new UsageError(`option '${shown}' needs a value`);
+  return `--${name}=${given}`;
+}

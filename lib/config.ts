@@ -1,0 +1,63 @@
+/**
+ * The configuration as a value: what running the configuration script has collected (load-config.ts).
+ * The daemon serves it; other programs print or drive it.
+ */
+import type { Reference } from "./lua/state.ts";
+
+/** An address and port to listen on. */
+export interface Listener {
+  hostname: string;
+  port: number;
+}
+
+/** `127.0.0.1:8084`, `[::1]:8084`. */
+export const formatListener = ({ hostname, port }: Listener): string =>
+  hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+
+export interface Config {
+  listeners: Listener[];
+  /** Netmasks whose peers may connect. Replaced, never changed in place, so that who compiled it can tell. */
+  acl: readonly string[];
+  /** Undefined or empty: whatever needs a password is refused. */
+  webserverPassword: string | undefined;
+  metricsNeedPassword: boolean;
+  /** Requests in flight over it are answered 503. */
+  maxWebserverConns: number;
+  /** Seconds of processor time after which a policy function is stopped. */
+  reportTimeout: number;
+  controlSocket: Listener | undefined;
+  /** 32 bytes. */
+  key: Uint8Array | undefined;
+}
+
+/** The policy's functions, live in the Lua state. */
+export interface Policy {
+  report: Reference | undefined;
+  endpoints: Map<string, Reference>;
+}
+
+/** Loopback and private networks, as the reference allows by default. */
+const DEFAULT_ACL = [
+  "127.0.0.0/8",
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "169.254.0.0/16",
+  "192.168.0.0/16",
+  "172.16.0.0/12",
+  "::1/128",
+  "fc00::/7",
+  "fe80::/10",
+];
+
+export const defaultConfig = (): Config => ({
+  listeners: [],
+  acl: DEFAULT_ACL,
+  webserverPassword: undefined,
+  metricsNeedPassword: true,
+  maxWebserverConns: 10_000,
+  reportTimeout: 10,
+  controlSocket: undefined,
+  key: undefined,
+});
+
+export const emptyPolicy = (): Policy => ({ report: undefined, endpoints: new Map() });

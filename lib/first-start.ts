@@ -1,0 +1,41 @@
+/**
+ * `bun start`: serves the configuration in conf/. The first time, it writes what must be secret, and shows how to send a
+ * report.
+ */
+import { randomBytes } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const CONF = join(import.meta.dir, "..", "conf");
+const SECRETS = join(CONF, "secrets.lua");
+
+/** Creates the file unless it is there; `wx` makes that one step, so that two starts cannot both write. */
+function writeSecretsOnce(): boolean {
+  const password = randomBytes(18).toString("base64url");
+  const key = randomBytes(32).toString("base64");
+  const text = [
+    "-- Written by the first `bun start`. Keep it private: it opens the daemon. Change the values as you like.",
+    `setWebserverPassword("${password}")`,
+    `setKey("${key}")`,
+    "",
+  ].join("\n");
+  try {
+    writeFileSync(SECRETS, text, { flag: "wx", mode: 0o600 });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+const written = writeSecretsOnce();
+if (written) console.log(`The password for HTTP and the key of the console are new, in ${SECRETS}`);
+if (written || process.stdout.isTTY) {
+  const password = /setWebserverPassword\("([^"]*)"\)/.exec(readFileSync(SECRETS, "utf8"))?.[1];
+  const report = `{"login":"joe","remote":"192.0.2.1","success":false}`;
+  if (password)
+    console.log(`Send a report:\n  curl -u any:${password} -d '${report}' 'http://127.0.0.1:8084/?command=report'`);
+}
+
+process.argv.push("-C", join(CONF, "trackalert.conf"));
+await import("../index.ts");

@@ -1,0 +1,32 @@
+/** Reads request bodies, up to a limit. */
+import { type ByteString, fromBytes } from "../byte-string.ts";
+
+/** The largest body that is read, in bytes. */
+export const LARGEST_BODY = 1_048_576;
+
+export class BodyTooLarge extends Error {
+  override name = "BodyTooLarge";
+  constructor() {
+    super(`the body is larger than ${LARGEST_BODY} bytes`);
+  }
+}
+
+/** @throws {BodyTooLarge} without having read more than the limit */
+export async function readBody(request: Request): Promise<ByteString> {
+  const length = request.headers.get("content-length");
+  if (length === null) return readChunks(request);
+  if (Number(length) > LARGEST_BODY) throw new BodyTooLarge();
+  return fromBytes(new Uint8Array(await request.arrayBuffer()));
+}
+
+/** A body of unannounced length. */
+async function readChunks(request: Request): Promise<ByteString> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.length;
+    if (size > LARGEST_BODY) throw new BodyTooLarge();
+    chunks.push(chunk);
+  }
+  return fromBytes(Buffer.concat(chunks));
+}

@@ -1,0 +1,167 @@
+/** The routes and what each answers. */
+import type { Clock } from "../clock.ts";
+import type { Config, Policy } from "../config.ts";
+import { JsonError, parseJson } from "../json.ts";
+import type { Log } from "../log.ts";
+import { BodyError, readEndpointArgs, readLoginTuple } from "../login-tuple.ts";
+import type { Engine } from "../lua/engine.ts";
+import type { Reference } from "../lua/state.ts";
+import { PolicyError } from "../lua/tasks.ts";
+import type { Metrics } from "../metrics.ts";
+import * as answers from "./answers.ts";
+import { BodyTooLarge, readBody } from "./body.ts";
+
+export interface Route {
+  methods: readonly string[];
+  needsPassword: boolean;
+  /** @param wait to be called when the answer has to wait for a policy, so that the connection is not taken for idle */
+  answer(request: Request, wait: () => void): Response | Promise<Response>;
+}
+
+export interface CommandContext {
+  config: Config;
+  policy: Policy;
+  engine: Engine;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+  /** Whether the daemon is up. */
+  ready: () => boolean;
+}
+
+const GET = ["GET", "HEAD"];
+const POST = ["POST"];
+const ENDPOINT_PREFIX = "/command/";
+
+/** The route table. Custom endpoints are looked up live: the console may add some. */
+export class Commands {
+  private readonly routes: Map<string, Route>;
+  private readonly started: number;
+
+  constructor(private readonly context: CommandContext) {
+    const { clock, config, metrics, ready } = context;
+    this.started = clock.monotonic();
+    const live: Route = { methods: ["GET"], needsPassword: false, answer: answers.empty };
+    const readiness: Route = {
+      methods: ["GET"],
+      needsPassword: false,
+      answer: () => (ready() ? answers.empty() : answers.failure(503, "Not ready")),
+    };
+    this.routes = new Map<string, Route>([
+      ["/command/report", { methods: POST, needsPassword: true, answer: this.report }],
+      ["/command/stats", { methods: GET, needsPassword: true, answer: () => this.stats() }],
+      ["/command/readyz", readiness],
+      ["/readyz", readiness],
+      ["/command/livez", live],
+      ["/livez", live],
+      [
+        "/metrics",
+        {
+          methods: ["GET"],
+          get needsPassword() {
+            return config.metricsNeedPassword;
+          },
+          answer: () => answers.metrics(metrics.format()),
+        },
+      ],
+      // Reserved for the status page; who has no password need not know that there is none.
+      ["/", { methods: ["GET"], needsPassword: true, answer: answers.notFound }],
+    ]);
+  }
+
+  find(method: string, path: string): Route | undefined {
+    const route = this.routes.get(path) ?? this.findEndpoint(path);
+    return route?.methods.includes(method) ? route : undefined;
+  }
+
+  private findEndpoint(path: string): Route | undefined {
+    if (!path.startsWith(ENDPOINT_PREFIX)) return undefined;
+    const name = path.slice(ENDPOINT_PREFIX.length);
+    const endpoint = this.context.policy.endpoints.get(name);
+    if (endpoint === undefined) return undefined;
+    const answer: Route["answer"] = (request, wait) => this.callEndpoint(name, endpoint, request, wait);
+    return { methods: POST, needsPassword: true, answer };
+  }
+
+  private readonly report: Route["answer"] = async (request, wait) => {
+    const { clock, engine, log, metrics, policy } = this.context;
+    let tuple;
+    try {
+      tuple = readLoginTuple(parseJson(await readBody(request)), clock.now() / 1000);
+    } catch (error) {
+      const refused = refusal(error);
+      metrics.rejectedReports.increment(refused.label);
+      log.info(`report refused: ${refused.reason}`);
+      return answers.failure(refused.status, refused.reason, refused.headers);
+    }
+    metrics.reports.increment();
+    if (policy.report === undefined) return answers.reportAccepted();
+    try {
+      const running = engine.runReport(policy.report, tuple);
+      if (running) {
+        wait();
+        await running;
+      }
+    } catch (error) {
+      this.policyFailed("report", "report function", error);
+    }
+    return answers.reportAccepted();
+  };
+
+  private async callEndpoint(name: string, endpoint: Reference, request: Request, wait: () => void): Promise<Response> {
+    let args;
+    try {
+      args = readEndpointArgs(parseJson(await readBody(request)));
+    } catch (error) {
+      const { status, reason } = refusal(error);
+      return answers.endpointFailure(status, reason);
+    }
+    try {
+      const running = this.context.engine.runEndpoint(endpoint, args);
+      if (running instanceof Promise) wait();
+      const { success, attributes } = await running;
+      return answers.json(JSON.stringify({ success, r_attrs: Object.fromEntries(attributes) }));
+    } catch (error) {
+      this.policyFailed(name, `custom endpoint ${name}`, error);
+      return answers.endpointFailure(500, (error as Error).message);
+    }
+  }
+
+  private stats(): Response {
+    const { clock, metrics } = this.context;
+    const cpu = process.cpuUsage();
+    const stats = {
+      reports: metrics.reports.get(),
+      "user-msec": Math.round(cpu.user / 1000),
+      "sys-msec": Math.round(cpu.system / 1000),
+      uptime: Math.floor((clock.monotonic() - this.started) / 1000),
+    };
+    return answers.json(JSON.stringify(stats));
+  }
+
+  /** @throws what is no fault of the policy's */
+  private policyFailed(label: string, what: string, error: unknown): void {
+    if (!(error instanceof PolicyError)) throw error;
+    this.context.metrics.luaErrors.increment(label);
+    this.context.log.failure(`${what} failed`, error);
+  }
+}
+
+interface Refusal {
+  status: number;
+  reason: string;
+  /** For `trackalert_reports_rejected_total`. */
+  label: string;
+  headers?: Record<string, string>;
+}
+
+/** @throws what is no fault of the body's, such as a connection that broke */
+function refusal(error: unknown): Refusal {
+  const { message } = error as Error;
+  if (error instanceof JsonError) return { status: 400, reason: message, label: "json" };
+  if (error instanceof BodyError) return { status: 400, reason: message, label: "field" };
+  if (error instanceof BodyTooLarge) {
+    return { status: 413, reason: message, label: "too_large", headers: { connection: "close" } };
+  }
+  throw error;
+}

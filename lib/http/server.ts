@@ -1,0 +1,88 @@
+/** HTTP listeners: each request passes the ACL, finds its route, shows its password, and is answered. */
+import type { Listener } from "../config.ts";
+import { formatListener } from "../config.ts";
+import { Access } from "./access.ts";
+import * as answers from "./answers.ts";
+import { type CommandContext, Commands } from "./commands.ts";
+import { routeOf } from "./route.ts";
+
+/** Seconds without a byte after which a connection is closed, between requests and in the middle of one. */
+const IDLE_TIMEOUT = 30;
+
+export class HttpServer {
+  private readonly servers: Bun.Server<undefined>[] = [];
+  private readonly access: Access;
+  private readonly commands: Commands;
+
+  constructor(private readonly context: CommandContext) {
+    this.access = new Access(context.config);
+    this.commands = new Commands(context);
+  }
+
+  /** Requests that are being answered. */
+  get inFlight(): number {
+    let total = 0;
+    for (const server of this.servers) total += server.pendingRequests;
+    return total;
+  }
+
+  /** The addresses that are listened on, with the real port where 0 was asked for. */
+  get addresses(): Listener[] {
+    return this.servers.map(({ hostname, port }) => ({ hostname: hostname!, port: port! }));
+  }
+
+  /** @throws {Error} when the address cannot be bound, with the reason */
+  listen(listener: Listener): void {
+    try {
+      const server = Bun.serve({
+        hostname: listener.hostname,
+        port: listener.port,
+        idleTimeout: IDLE_TIMEOUT,
+        development: false,
+        // Bodies are bounded where they are read, so that the answer can say so.
+        maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+        fetch: (request, bun) => this.handle(request, bun),
+        error: (error) => this.unexpected(error),
+      });
+      this.servers.push(server);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      throw new Error(`cannot listen on ${formatListener(listener)}: ${code ?? message}`);
+    }
+  }
+
+  /**
+   * Stops accepting, and waits for what is in flight.
+   * @param boundMilliseconds after which connections are cut
+   */
+  async stop(boundMilliseconds: number): Promise<void> {
+    const { clock } = this.context;
+    const closed = Promise.all(this.servers.map((server) => server.stop()));
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const cancel = clock.after(boundMilliseconds, resolve);
+    await Promise.race([closed, late]);
+    cancel();
+    await Promise.all(this.servers.map((server) => server.stop(true)));
+  }
+
+  private handle(request: Request, server: Bun.Server<undefined>): Response | Promise<Response> {
+    const { config, log } = this.context;
+    const peer = server.requestIP(request)?.address ?? "";
+    if (!this.access.admits(peer)) return answers.notInAcl(peer);
+    const path = routeOf(request.url);
+    const route = this.commands.find(request.method, path);
+    if (!route) return answers.notFound();
+    if (route.needsPassword && !this.access.authorizes(request.headers.get("authorization"))) {
+      log.warn(`unauthorized request for ${path} from ${peer}`);
+      return answers.unauthorized();
+    }
+    if (this.inFlight > config.maxWebserverConns) return answers.busy();
+    return route.answer(request, () => server.timeout(request, 0));
+  }
+
+  private unexpected(error: Error): Response {
+    // The peer went away in the middle of its request: nobody to answer.
+    if (error.name !== "AbortError") this.context.log.error(`internal error: ${error.stack ?? error.message}`);
+    return answers.failure(500, "Internal error");
+  }
+}

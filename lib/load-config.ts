@@ -1,0 +1,57 @@
+/** Runs a configuration script: from a file to a {@link Config} and a live {@link Policy}. */
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+
+import type { Clock } from "./clock.ts";
+import { type Config, defaultConfig, emptyPolicy, type Policy } from "./config.ts";
+import type { Log } from "./log.ts";
+import { Engine } from "./lua/engine.ts";
+import { daemonFunctions } from "./lua/functions/daemon.ts";
+import { policyFunctions } from "./lua/functions/policy.ts";
+
+/** The names of the commands that a custom endpoint may not take. */
+export const BUILT_IN_COMMANDS = ["report", "stats", "readyz", "livez"] as const;
+
+export interface Loaded {
+  config: Config;
+  policy: Policy;
+  engine: Engine;
+}
+
+/** The configuration cannot be used. The message begins with the file and, where there is one, the line. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+  constructor(
+    message: string,
+    readonly traceback = "",
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * @param file as the user named it, for messages
+ * @throws {ConfigError}
+ */
+export async function loadConfig(file: string, { clock, log }: { clock: Clock; log: Log }): Promise<Loaded> {
+  const path = resolve(file);
+  const source = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigError(`${file}: cannot be read: ${error.code ?? error.message}`);
+  });
+  const config = defaultConfig();
+  const policy = emptyPolicy();
+  const engine = await Engine.create({ clock, log, directory: dirname(path) });
+  engine.tasks.limit = () => config.reportTimeout;
+  for (const definition of daemonFunctions(config, log)) engine.defineForConfiguration(definition);
+  for (const definition of policyFunctions(policy, engine.state, BUILT_IN_COMMANDS)) {
+    engine.defineForConfiguration(definition);
+  }
+  try {
+    await engine.runFile(source, file);
+  } catch (error) {
+    engine.close();
+    const { message, traceback } = error as { message: string; traceback?: string };
+    throw new ConfigError(message.startsWith(`${file}:`) ? message : `${file}: ${message}`, traceback);
+  }
+  return { config, policy, engine };
+}

@@ -1,0 +1,84 @@
+/**
+ * Log lines. Each has a syslog level; what is within the chosen level reaches the sink, one line at a time.
+ * Nothing that a client or a policy says can forge a line: control characters are escaped.
+ */
+import type { Clock } from "./clock.ts";
+
+/** Syslog's levels; a lower number is more urgent. */
+export const Level = { emerg: 0, alert: 1, crit: 2, error: 3, warning: 4, notice: 5, info: 6, debug: 7 } as const;
+export type Level = (typeof Level)[keyof typeof Level];
+
+/** Where lines go. It must not throw, and takes the line without its end. */
+export type LogSink = (line: string, level: Level) => void;
+
+export interface LogOptions {
+  sink: LogSink;
+  /** The least urgent level that is written; {@link Level.info} unless given. */
+  level?: Level | undefined;
+  /** The verbose Lua log functions speak, and debug lines are written. */
+  verbose?: boolean | undefined;
+  /** Puts `[2026-11-22 06:23:58,958] ` (local time) before each line. */
+  stamp?: Clock | undefined;
+}
+
+export class Log {
+  readonly verbose: boolean;
+  private readonly most: Level;
+
+  constructor(private readonly options: LogOptions) {
+    this.verbose = options.verbose ?? false;
+    this.most = this.verbose ? Level.debug : (options.level ?? Level.info);
+  }
+
+  write(level: Level, message: string): void {
+    if (level > this.most) return;
+    const { sink, stamp } = this.options;
+    sink(`${stamp ? timestamp(stamp.now()) : ""}${escapeControls(message)}`, level);
+  }
+
+  error = (message: string): void => this.write(Level.error, message);
+  warn = (message: string): void => this.write(Level.warning, message);
+  notice = (message: string): void => this.write(Level.notice, message);
+  info = (message: string): void => this.write(Level.info, message);
+  debug = (message: string): void => this.write(Level.debug, message);
+
+  /** An error of a policy: the message, and a line of its own for each line of the traceback. */
+  failure(what: string, error: { message: string; traceback?: string }): void {
+    this.error(`${what}: ${error.message}`);
+    if (!error.traceback) return;
+    for (const line of error.traceback.split("\n")) this.error(`  ${line.replaceAll("\t", "  ")}`);
+  }
+}
+
+/** A message and its key-values as one line: `Received report: login="joe" n="1"`. Keys are sorted. */
+export function formatFields(message: string, fields: Iterable<[key: string, value: string]>): string {
+  const sorted = [...fields].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  const texts = sorted.map(([key, value]) => `${key}="${escapeControls(value.replace(/["\\]/g, "\\$&"))}"`);
+  return texts.length === 0 ? message : `${message}: ${texts.join(" ")}`;
+}
+
+/** C0 and C1 controls, DEL, and the two separators that some readers take for line ends. */
+const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
+const SHORT_ESCAPES: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+export function escapeControls(text: string): string {
+  return text.replace(CONTROLS, (character) => {
+    const code = character.charCodeAt(0).toString(16);
+    return SHORT_ESCAPES[character] ?? (code.length > 2 ? `\\u${code}` : `\\x${code.padStart(2, "0")}`);
+  });
+}
+
+/** `[2026-11-22 06:23:58,958] ` in local time. */
+function timestamp(milliseconds: number): string {
+  const at = new Date(milliseconds);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const date = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  return `[${date} ${time},${String(at.getMilliseconds()).padStart(3, "0")}] `;
+}
+
+/** Lines on standard output. A reader that has gone away ends the lines, not the daemon. */
+export function standardOutput(): LogSink {
+  process.stdout.on("error", () => {});
+  return (line) => void process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,97 @@
+/** Functions that configure the daemon: listeners, access, control socket, limits. */
+import { formatAddress, parseAddress, parseNetmask } from "../../address.ts";
+import { toText } from "../../byte-string.ts";
+import type { Config, Listener } from "../../config.ts";
+import type { Log } from "../../log.ts";
+import type { Call, HostFunction } from "../call.ts";
+import { LuaError } from "../state.ts";
+
+const DEFAULT_CONTROL_PORT = 4004;
+const KEY_BYTES = 32;
+
+export function daemonFunctions(config: Config, log: Log): HostFunction[] {
+  return [
+    {
+      name: "addListener",
+      body(call) {
+        const listener = readEndpoint(call, 1);
+        const secure = call.boolean(2);
+        if (call.has(3)) call.text(3);
+        if (call.has(4)) call.text(4);
+        if (call.has(5)) call.table(5);
+        if (secure) throw new LuaError("addListener: TLS listeners are not supported by this version yet");
+        config.listeners.push(listener);
+      },
+    },
+    {
+      name: "webserver",
+      body(call) {
+        const listener = readEndpoint(call, 1);
+        config.webserverPassword = call.text(2);
+        config.listeners.push(listener);
+        log.warn("webserver() is deprecated: use addListener() and setWebserverPassword()");
+      },
+    },
+    { name: "setWebserverPassword", body: (call) => void (config.webserverPassword = call.text(1)) },
+    { name: "setMetricsNoPassword", body: () => void (config.metricsNeedPassword = false) },
+    { name: "setMaxWebserverConns", body: (call) => void (config.maxWebserverConns = call.integer(1, 1, 1e9)) },
+    { name: "addACL", body: (call) => void (config.acl = [...config.acl, checkMask(call, call.text(1))]) },
+    {
+      name: "setACL",
+      body(call) {
+        const masks: string[] = [];
+        for (const [key, mask] of call.table(1)) {
+          if (typeof mask !== "string") throw call.wrong(1, `list of netmasks expected, entry ${key} is none`);
+          masks.push(checkMask(call, toText(mask)));
+        }
+        config.acl = masks;
+      },
+    },
+    {
+      name: "setReportTimeout",
+      body(call) {
+        const seconds = call.number(1);
+        if (!(seconds > 0)) throw call.wrong(1, `seconds above 0 expected, got ${seconds}`);
+        config.reportTimeout = seconds;
+      },
+    },
+    {
+      name: "controlSocket",
+      body: (call) => void (config.controlSocket = readEndpoint(call, 1, DEFAULT_CONTROL_PORT)),
+    },
+    {
+      name: "setKey",
+      body(call) {
+        const key = readKey(call.text(1));
+        if (!key) throw new LuaError(`setKey: not the base64 of ${KEY_BYTES} bytes`);
+        config.key = key;
+        return true;
+      },
+    },
+  ];
+}
+
+/** An IP address and a port. */
+function readEndpoint(call: Call, position: number, defaultPort?: number): Listener {
+  const text = call.text(position);
+  const address = parseAddress(text);
+  const port = address?.port ?? defaultPort;
+  if (!address || port === undefined) {
+    const example = "an IP address and port such as 127.0.0.1:8084 or [::1]:8084";
+    throw call.wrong(position, `${example} expected, got ${JSON.stringify(text)}`);
+  }
+  return { hostname: formatAddress(address.bytes), port };
+}
+
+function checkMask(call: Call, text: string): string {
+  if (!parseNetmask(text.startsWith("!") ? text.slice(1) : text)) {
+    throw call.wrong(1, `netmask such as 10.0.0.0/8 expected, got ${JSON.stringify(text)}`);
+  }
+  return text;
+}
+
+/** Strict base64 of exactly 32 bytes. */
+function readKey(text: string): Uint8Array | undefined {
+  const key = Buffer.from(text, "base64");
+  return key.length === KEY_BYTES && key.toString("base64") === text ? new Uint8Array(key) : undefined;
+}

@@ -1,0 +1,178 @@
+/**
+ * Lets Lua's own `io`, `os.remove`, `os.rename`, `loadfile` and `require` see the real file system: the system calls that
+ * the WebAssembly build of Lua's C library makes, served by node:fs instead of Emscripten's file system in memory.
+ *
+ * Lua keeps its own buffering and semantics; here are only open, read, write, seek, close, unlink, rename.
+ * Numbers of flags and errors are those of musl and WASI, which Emscripten uses.
+ */
+import fs from "node:fs";
+import { resolve } from "node:path";
+
+/** Error numbers of wasi_snapshot_preview1. What is missing becomes EIO. */
+const ERRNO: Record<string, number> = {
+  EACCES: 2,
+  EAGAIN: 6,
+  EBADF: 8,
+  EBUSY: 10,
+  EEXIST: 20,
+  EFBIG: 22,
+  EINVAL: 28,
+  EIO: 29,
+  EISDIR: 31,
+  ELOOP: 32,
+  EMFILE: 33,
+  ENAMETOOLONG: 37,
+  ENFILE: 41,
+  ENOENT: 44,
+  ENOMEM: 48,
+  ENOSPC: 51,
+  ENOSYS: 52,
+  ENOTDIR: 54,
+  ENOTEMPTY: 55,
+  ENOTTY: 59,
+  ENXIO: 60,
+  EPERM: 63,
+  EPIPE: 64,
+  EROFS: 69,
+  ESPIPE: 70,
+  EXDEV: 75,
+};
+
+const AT_REMOVEDIR = 0x200;
+const SEEK_SET = 0;
+const SEEK_CUR = 1;
+const STANDARD_STREAMS = 3;
+
+/** A file that Lua has open. Pipes and terminals have no position. */
+interface OpenFile {
+  position: number | undefined;
+  append: boolean;
+}
+
+/** The system calls, by import module and name, to be merged over Emscripten's. */
+export interface SystemCalls {
+  env: Record<string, (...args: never[]) => number>;
+  wasi_snapshot_preview1: Record<string, (...args: never[]) => number>;
+}
+
+/**
+ * @param heap the WebAssembly memory as it is now; asked for anew in each call, since memory grows
+ * @param directory what relative paths are relative to
+ */
+export function hostFiles(heap: () => Buffer, directory: string): SystemCalls {
+  const files = new Map<number, OpenFile>();
+
+  const path = (pointer: number): string => {
+    const memory = heap();
+    return resolve(directory, memory.toString("utf8", pointer, memory.indexOf(0, pointer)));
+  };
+
+  /** Runs an operation on the real system; a failure becomes a negative error number. */
+  const attempt = (operation: () => number): number => {
+    try {
+      return operation();
+    } catch (error) {
+      return -(ERRNO[(error as NodeJS.ErrnoException).code ?? ""] ?? ERRNO["EIO"]!);
+    }
+  };
+
+  /** WASI calls return a positive error number and write their result to memory. */
+  const wasi = (pointerToResult: number, operation: () => number): number => {
+    const result = attempt(operation);
+    if (result < 0) return -result;
+    heap().writeUInt32LE(result, pointerToResult);
+    return 0;
+  };
+
+  /** Reads into or writes from a list of (pointer, length) pairs, until one is not filled or emptied whole. */
+  const eachVector = (vectors: number, count: number, transfer: (start: number, length: number) => number): number => {
+    let total = 0;
+    for (let i = 0; i < count; i++) {
+      const length = heap().readUInt32LE(vectors + 8 * i + 4);
+      if (length === 0) continue;
+      const done = transfer(heap().readUInt32LE(vectors + 8 * i), length);
+      total += done;
+      if (done < length) break;
+    }
+    return total;
+  };
+
+  const advance = (file: OpenFile | undefined, bytes: number): number => {
+    if (file?.position !== undefined) file.position += bytes;
+    return bytes;
+  };
+
+  const owned = (descriptor: number): OpenFile | undefined => {
+    const file = files.get(descriptor);
+    if (!file && descriptor >= STANDARD_STREAMS) throw Object.assign(new Error("not open"), { code: "EBADF" });
+    return file;
+  };
+
+  return {
+    env: {
+      __syscall_openat: (_at: number, name: number, flags: number, varargs: number) =>
+        attempt(() => {
+          const mode = varargs ? heap().readUInt32LE(varargs) : 0o666;
+          const descriptor = fs.openSync(path(name), flags, mode);
+          const regular = fs.fstatSync(descriptor).isFile();
+          files.set(descriptor, { position: regular ? 0 : undefined, append: (flags & fs.constants.O_APPEND) !== 0 });
+          return descriptor;
+        }),
+      __syscall_unlinkat: (_at: number, name: number, flags: number) =>
+        attempt(() => {
+          if (flags & AT_REMOVEDIR) fs.rmdirSync(path(name));
+          else fs.unlinkSync(path(name));
+          return 0;
+        }),
+      __syscall_rmdir: (name: number) => attempt(() => (fs.rmdirSync(path(name)), 0)),
+      __syscall_renameat: (_from: number, name: number, _to: number, target: number) =>
+        attempt(() => (fs.renameSync(path(name), path(target)), 0)),
+      __syscall_readlinkat: (_at: number, name: number, buffer: number, size: number) =>
+        attempt(() => heap().write(fs.readlinkSync(path(name)), buffer, size)),
+      __syscall_fcntl64: () => 0,
+      __syscall_ioctl: () => -ERRNO["ENOTTY"]!,
+      __syscall_dup3: () => -ERRNO["ENOSYS"]!,
+    },
+    wasi_snapshot_preview1: {
+      fd_read: (descriptor: number, vectors: number, count: number, result: number) =>
+        wasi(result, () => {
+          const file = owned(descriptor);
+          return eachVector(vectors, count, (start, length) =>
+            advance(file, fs.readSync(descriptor, heap(), start, length, file?.position ?? null)),
+          );
+        }),
+      fd_write: (descriptor: number, vectors: number, count: number, result: number) =>
+        wasi(result, () => {
+          const file = owned(descriptor);
+          if (file?.append && file.position !== undefined) file.position = fs.fstatSync(descriptor).size;
+          return eachVector(vectors, count, (start, length) =>
+            advance(
+              file,
+              fs.writeSync(descriptor, heap(), start, length, file?.append ? null : (file?.position ?? null)),
+            ),
+          );
+        }),
+      fd_seek: (descriptor: number, offset: bigint, whence: number, result: number) => {
+        const moved = attempt(() => {
+          const file = owned(descriptor);
+          if (file?.position === undefined) return -ERRNO["ESPIPE"]!;
+          const base = whence === SEEK_SET ? 0 : whence === SEEK_CUR ? file.position : fs.fstatSync(descriptor).size;
+          const target = base + Number(offset);
+          if (target < 0) return -ERRNO["EINVAL"]!;
+          file.position = target;
+          return target;
+        });
+        if (moved < 0) return -moved;
+        heap().writeBigUInt64LE(BigInt(moved), result);
+        return 0;
+      },
+      fd_close: (descriptor: number) =>
+        -attempt(() => {
+          owned(descriptor);
+          files.delete(descriptor);
+          fs.closeSync(descriptor);
+          return 0;
+        }),
+    },
+  };
+}

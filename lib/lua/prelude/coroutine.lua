@@ -1,0 +1,104 @@
+-- Waiting without blocking, and a coroutine library that lets it through.
+--
+-- Whatever a policy's coroutine yields goes to the one that resumed it, as ever. Only a wait, marked by AWAIT, is handed
+-- on outwards, coroutine by coroutine, until it leaves the task; the result comes back the same way.
+local host = ...
+
+local AWAIT = {}
+local CUT = 0 -- not the number of a wait: "I was cut off at the end of my slice, go on with me later"
+
+local create, resume, yield, running = coroutine.create, coroutine.resume, coroutine.yield, coroutine.running
+local status, close, isyieldable = coroutine.status, coroutine.close, coroutine.isyieldable
+local error, rawequal, setmetatable = error, rawequal, setmetatable
+local was_cut = host.was_cut
+
+local made = setmetatable({}, { __mode = "k" }) -- coroutines that a policy made, as opposed to tasks
+local waiting = setmetatable({}, { __mode = "k" }) -- those of them that are inside a wait
+
+-- Leaves the running task or, from a policy's coroutine, goes to the one that resumed it.
+local function yield_outwards(id)
+  if made[running()] then
+    yield(AWAIT, id)
+  else
+    yield(id)
+  end
+end
+
+-- Hands on what a coroutine yielded: a wait outwards, after which the coroutine goes on; the rest to its resumer.
+local function pass(co, ...)
+  local ok, tag, id = ...
+  if not ok then return ... end
+  if tag == nil and was_cut() then
+    id = CUT
+  elseif not rawequal(tag, AWAIT) then
+    return ...
+  end
+  waiting[co] = true
+  yield_outwards(id)
+  waiting[co] = nil
+  return pass(co, resume(co))
+end
+
+local function resume_passing(co, ...)
+  if waiting[co] then return false, "cannot resume non-suspended coroutine" end
+  return pass(co, resume(co, ...))
+end
+
+local function create_made(f)
+  local co = create(f)
+  made[co] = true
+  return co
+end
+
+-- What coroutine.wrap makes of the results of a resume; a coroutine that failed is closed, as Lua does.
+local function unwrap(co, ok, ...)
+  if ok then return ... end
+  local failure = ...
+  if status(co) == "dead" then
+    local closed, reason = close(co)
+    if not closed then failure = reason end
+  end
+  error(failure, 2)
+end
+
+coroutine.create, coroutine.resume = create_made, resume_passing
+
+function coroutine.wrap(f)
+  local co = create_made(f)
+  return function(...)
+    return unwrap(co, resume_passing(co, ...))
+  end
+end
+
+function coroutine.yield(...)
+  if not made[running()] then error("attempt to yield from outside a coroutine", 2) end
+  return yield(...)
+end
+
+function coroutine.isyieldable(co)
+  co = co or running()
+  return made[co] ~= nil and isyieldable(co)
+end
+
+function coroutine.running()
+  local co = running()
+  return co, not made[co]
+end
+
+function coroutine.status(co)
+  return waiting[co] and "normal" or status(co)
+end
+
+function coroutine.close(co)
+  if waiting[co] then error("cannot close a normal coroutine", 2) end
+  return close(co)
+end
+
+-- Makes one function that waits of a host function that begins and one that takes the result.
+return function(begin, take)
+  return function(...)
+    local id = begin(...)
+    yield_outwards(id)
+    return take(id)
+  end
+end

@@ -1,0 +1,246 @@
+/**
+ * One Lua state: strings and values in and out of its memory, chunks, references, and host functions.
+ *
+ * Everything here restores the stack it found. Calls that may allocate and are made outside a running Lua function
+ * (no Lua frame below them) end in {@link LuaPanic} when the 2 GiB of WebAssembly memory are used up.
+ */
+import { type ByteString, toByteString, toText } from "../byte-string.ts";
+import type { Clock } from "../clock.ts";
+import { loadLua, type LuaExports, type LuaThread, type LuaWasm, REGISTRY, Status, Type } from "./wasm.ts";
+
+/** Lua values on the host's side. Functions, threads and userdata cannot leave Lua: they come as {@link Opaque}. */
+export type LuaValue = undefined | boolean | number | ByteString | LuaTable | Opaque;
+export type LuaTable = Map<ByteString | number, LuaValue>;
+
+/** A value that stays in Lua; only the name of its type is known outside. */
+export class Opaque {
+  constructor(readonly type: string) {}
+}
+
+/** A Lua value kept alive by the registry. */
+export type Reference = number & { readonly reference: true };
+
+/** A Lua error raised by a host function, or met in a chunk: the message is for the policy's author. */
+export class LuaError extends Error {
+  override name = "LuaError";
+}
+
+/** Lua ran out of memory where nothing could catch it. The state is whole, the operation did not happen. */
+export class LuaPanic extends Error {
+  override name = "LuaPanic";
+}
+
+/** How deep a table may nest that is read as a value: tables may contain themselves. */
+const DEEPEST = 16;
+
+const TYPE_NAMES = ["nil", "boolean", "userdata", "number", "string", "table", "function", "userdata", "thread"];
+
+export class LuaState {
+  readonly api: LuaExports;
+  readonly main: LuaThread;
+  private readonly word: number;
+  private readonly names = new Map<string, number>();
+  private scratchAt = 0;
+  private scratchSize = 0;
+  private view: Buffer = Buffer.alloc(0);
+
+  private constructor(private readonly wasm: LuaWasm) {
+    this.api = wasm.exports;
+    this.word = this.api.malloc(4);
+    this.main = this.api.luaL_newstate();
+    this.api.luaL_openlibs(this.main);
+    const panic = (L: LuaThread): number => {
+      throw new LuaPanic(this.text(L, -1));
+    };
+    this.api.lua_atpanic(this.main, this.callback(panic, "ii"));
+  }
+
+  /** @param directory what relative paths in Lua are relative to */
+  static async open(clock: Clock, directory: string): Promise<LuaState> {
+    return new LuaState(await loadLua(clock, directory));
+  }
+
+  close(): void {
+    this.api.lua_close(this.main);
+  }
+
+  /** The memory as it is now. Never keep it over a call into Lua: when memory grows, the old view is empty. */
+  heap(): Buffer {
+    const { buffer } = this.api.memory;
+    if (this.view.buffer !== buffer) this.view = Buffer.from(buffer);
+    return this.view;
+  }
+
+  /** A function pointer for a JS function; signature as in {@link LuaWasm.addFunction}. It is never given back. */
+  callback(f: (...args: number[]) => number | void, signature: string): number {
+    return this.wasm.addFunction(f, signature);
+  }
+
+  /** An address with room for `size` bytes, valid until the next call of this function. */
+  scratch(size: number): number {
+    if (size > this.scratchSize) {
+      const room = Math.max(65_536, 2 ** Math.ceil(Math.log2(size)));
+      const at = this.api.malloc(room);
+      if (!at) throw new LuaPanic("not enough memory");
+      if (this.scratchAt) this.api.free(this.scratchAt);
+      this.scratchAt = at;
+      this.scratchSize = room;
+    }
+    return this.scratchAt;
+  }
+
+  /** A NUL-terminated constant, kept for good: for names written in this program, never for input. */
+  constant(text: string): number {
+    let at = this.names.get(text);
+    if (at === undefined) {
+      const size = Buffer.byteLength(text) + 1;
+      at = this.api.malloc(size);
+      this.heap().write(`${text}\0`, at, size);
+      this.names.set(text, at);
+    }
+    return at;
+  }
+
+  /** A string's bytes, or a number's as Lua writes it; other values are the empty string. At most `limit` bytes. */
+  bytes(L: LuaThread, index: number, limit = Infinity): ByteString {
+    const at = this.api.lua_tolstring(L, index, this.word);
+    if (!at) return "" as ByteString;
+    const heap = this.heap();
+    return heap.toString("latin1", at, at + Math.min(limit, heap.readUInt32LE(this.word))) as ByteString;
+  }
+
+  /** As {@link bytes}, decoded from UTF-8. */
+  text(L: LuaThread, index: number, limit = Infinity): string {
+    return toText(this.bytes(L, index, limit));
+  }
+
+  /**
+   * A string, number or boolean as text; undefined for anything else. Whole floats have no fraction (`5`, not `5.0`), as
+   * in the Lua of the reference. Never changes the value, so it may be a table's key.
+   */
+  scalarText(L: LuaThread, index: number, limit = Infinity): string | undefined {
+    switch (this.api.lua_type(L, index)) {
+      case Type.boolean:
+        return this.api.lua_toboolean(L, index) ? "true" : "false";
+      case Type.string:
+        return this.text(L, index, limit);
+      case Type.number: {
+        this.api.lua_pushvalue(L, index);
+        const text = this.text(L, -1);
+        this.api.lua_settop(L, -2);
+        return text.endsWith(".0") ? text.slice(0, -2) : text;
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  /** Calls back for each pair of a table, key at -2 and value at -1. */
+  eachPair(L: LuaThread, index: number, callback: () => void): void {
+    const table = this.api.lua_absindex(L, index);
+    this.api.lua_pushnil(L);
+    while (this.api.lua_next(L, table)) {
+      callback();
+      this.api.lua_settop(L, -2);
+    }
+  }
+
+  pushBytes(L: LuaThread, string: ByteString): void {
+    const at = this.scratch(string.length);
+    this.heap().write(string, at, string.length, "latin1");
+    this.api.lua_pushlstring(L, at, string.length);
+  }
+
+  /** Whole numbers become Lua integers, so that they print without a fraction. */
+  pushNumber(L: LuaThread, value: number): void {
+    if (Number.isSafeInteger(value)) this.api.lua_pushinteger(L, BigInt(value));
+    else this.api.lua_pushnumber(L, value);
+  }
+
+  push(L: LuaThread, value: LuaValue): void {
+    switch (typeof value) {
+      case "undefined":
+        return this.api.lua_pushnil(L);
+      case "boolean":
+        return this.api.lua_pushboolean(L, value ? 1 : 0);
+      case "number":
+        return this.pushNumber(L, value);
+      case "string":
+        return this.pushBytes(L, value);
+      default:
+        if (value instanceof Opaque) throw new TypeError(`a ${value.type} cannot be given to Lua`);
+        this.api.lua_createtable(L, 0, value.size);
+        for (const [key, item] of value) {
+          this.push(L, key);
+          this.push(L, item);
+          this.api.lua_rawset(L, -3);
+        }
+    }
+  }
+
+  /** The value at an index, tables copied whole. */
+  read(L: LuaThread, index: number, depth = 0): LuaValue {
+    const { api } = this;
+    switch (api.lua_type(L, index)) {
+      case Type.none:
+      case Type.nil:
+        return undefined;
+      case Type.boolean:
+        return api.lua_toboolean(L, index) !== 0;
+      case Type.number:
+        return api.lua_tonumberx(L, index, 0);
+      case Type.string:
+        return this.bytes(L, index);
+      case Type.table:
+        return depth < DEEPEST ? this.readTable(L, index, depth) : new Opaque("table");
+      default:
+        return new Opaque(this.typeName(L, index));
+    }
+  }
+
+  private readTable(L: LuaThread, index: number, depth: number): LuaTable {
+    const table: LuaTable = new Map();
+    this.eachPair(L, index, () => {
+      const key = this.read(L, -2, DEEPEST);
+      if (typeof key === "string" || typeof key === "number") table.set(key, this.read(L, -1, depth + 1));
+    });
+    return table;
+  }
+
+  /** The name Lua's own messages use for the type of a value. */
+  typeName(L: LuaThread, index: number): string {
+    const type = this.api.lua_type(L, index);
+    return type === Type.none ? "no value" : TYPE_NAMES[type]!;
+  }
+
+  /** Takes the value on top of the stack into the registry. */
+  reference(L: LuaThread): Reference {
+    return this.api.luaL_ref(L, REGISTRY) as Reference;
+  }
+
+  pushReference(L: LuaThread, reference: Reference): void {
+    this.api.lua_rawgeti(L, REGISTRY, BigInt(reference));
+  }
+
+  release(reference: Reference): void {
+    this.api.luaL_unref(this.main, REGISTRY, reference);
+  }
+
+  /**
+   * Compiles a chunk of Lua source (never byte code) and pushes the function.
+   * @param name as Lua wants it: `@` and a file name, or `=` and a title; more than 59 bytes would be cut
+   * @throws {LuaError} with the syntax error; nothing is pushed then
+   */
+  pushChunk(L: LuaThread, source: ByteString, name: string): void {
+    const nameBytes = `${toByteString(name)}\0`;
+    const at = this.scratch(source.length + nameBytes.length);
+    const heap = this.heap();
+    heap.write(source, at, source.length, "latin1");
+    heap.write(nameBytes, at + source.length, nameBytes.length, "latin1");
+    const status = this.api.luaL_loadbufferx(L, at, source.length, at + source.length, this.constant("t"));
+    if (status === Status.ok) return;
+    const message = this.text(L, -1);
+    this.api.lua_settop(L, -2);
+    throw new LuaError(message);
+  }
+}

@@ -1,0 +1,313 @@
+/**
+ * Tasks: Lua functions that run on pooled threads (coroutines) of the one state.
+ *
+ * A task that never waits runs to its end inside {@link Tasks.run} and costs little more than a call. One that waits
+ * yields in Lua with the number of its wait, is parked, and goes on when the host has the result:
+ *
+ * ```
+ *   policy: sleep(1)     prelude: id = begin(1); yield(id); return take(id)     host: begin → wait → resume the thread
+ * ```
+ *
+ * Between two waits a task is alone: nothing else runs in the state. Only one that keeps the processor for longer than
+ * {@link UNDISTURBED} has to let others in, in slices, until it ends or is stopped at the limit.
+ */
+import { toByteString } from "../byte-string.ts";
+import { stopwatch } from "../clock.ts";
+import type { Call, HostFunction, Returned } from "./call.ts";
+import { LuaError, type LuaState, type Reference } from "./state.ts";
+import { type LuaThread, MASK_COUNT, Status } from "./wasm.ts";
+
+/** On whose behalf a task runs. */
+export type TaskKind = "configuration" | "console" | "report" | "background" | "endpoint";
+
+/** Instructions between two looks at the clock: about 5 µs, too seldom to cost anything, often enough to stop a loop. */
+const HOOK_INSTRUCTIONS = 1000;
+/** Milliseconds a task may compute before others are served in between. */
+const UNDISTURBED = 100;
+/** Milliseconds of each further slice. */
+const SLICE = 10;
+/** Threads kept for reuse; more exist only while more tasks wait at the same time. */
+const IDLE_THREADS = 1000;
+/** The longest error message that is passed on, in bytes. */
+const LONGEST_MESSAGE = 4096;
+
+/** A policy function failed: Lua's message with `file:line`, and where it was. */
+export class PolicyError extends Error {
+  override name = "PolicyError";
+  constructor(
+    message: string,
+    /** Lua's "stack traceback:" and a line a frame; empty when there is none. */
+    readonly traceback: string,
+  ) {
+    super(message);
+  }
+}
+
+interface Task {
+  readonly thread: LuaThread;
+  readonly anchor: Reference;
+  kind: TaskKind;
+  /** Milliseconds on the processor so far. */
+  used: number;
+  /** Called when a parked task has ended. */
+  settle: ((failure: PolicyError | undefined) => void) | undefined;
+}
+
+/** An operation that a task waits for, from its beginning until its result is taken. */
+interface Wait {
+  task: Task | undefined;
+  outcome: (() => Returned) | undefined;
+}
+
+export class Tasks {
+  /** The kind of the task that is running, undefined between tasks. */
+  get current(): TaskKind | undefined {
+    return this.running?.kind;
+  }
+
+  /** Seconds on the processor after which a task is stopped. Asked at each start, so that it can change. */
+  limit: () => number = () => 10;
+  /** Whether long tasks are sliced. A replay turns it off: slices depend on real time. */
+  sliced = true;
+
+  private readonly idle: Task[] = [];
+  private running: Task | undefined;
+  private readonly waits = new Map<number, Wait>();
+  private lastWait = 0;
+  private readonly results: number;
+  private readonly hook: number;
+  private readonly tostring: Reference;
+  private describing = false;
+  private closed = false;
+  private deadline = Infinity;
+  private sliceEnd = Infinity;
+  private cut = false;
+
+  constructor(private readonly state: LuaState) {
+    this.results = state.api.malloc(4);
+    this.hook = state.callback((L: LuaThread) => this.onCount(L), "vii");
+    state.api.lua_getglobal(state.main, state.constant("tostring"));
+    this.tostring = state.reference(state.main);
+    state.api.lua_sethook(state.main, this.hook, MASK_COUNT, HOOK_INSTRUCTIONS);
+  }
+
+  /** Forgets what is parked: after this, nothing runs any more and the state may be closed. */
+  close(): void {
+    this.closed = true;
+    this.waits.clear();
+  }
+
+  /**
+   * Runs a function as a task.
+   * @param prepare pushes the function and its arguments and answers their count, the function not counted
+   * @param read takes what is needed of the results, which are at 1 … count
+   * @returns the result at once when the task did not wait, else a promise of it
+   * @throws {PolicyError} when the function failed (the promise rejects with the same)
+   */
+  run<T>(kind: TaskKind, prepare: (L: LuaThread) => number, read: (L: LuaThread, count: number) => T): T | Promise<T> {
+    if (this.running) throw new Error("a task cannot be started from within a task");
+    const task = this.idle.pop() ?? this.create();
+    task.kind = kind;
+    task.used = 0;
+    const { thread } = task;
+    let ended;
+    try {
+      ended = this.resume(task, prepare(thread));
+    } catch (error) {
+      this.discard(task);
+      throw error;
+    }
+    const finish = (): T => {
+      try {
+        return read(thread, this.state.api.lua_gettop(thread));
+      } finally {
+        this.release(task);
+      }
+    };
+    if (ended) return finish();
+    return new Promise((resolve, reject) => {
+      task.settle = (failure) => {
+        task.settle = undefined;
+        if (failure) return reject(failure);
+        try {
+          resolve(finish());
+        } catch (error) {
+          reject(error);
+        }
+      };
+    });
+  }
+
+  /**
+   * Two host functions for a prelude function that waits: the first begins the operation and returns the number to yield,
+   * the second returns the result or raises the error. Both blame the line that called the prelude function.
+   */
+  waitingFunctions(
+    name: string,
+    begin: (call: Call) => Promise<Returned>,
+  ): { begin: HostFunction; take: HostFunction } {
+    return {
+      begin: {
+        name,
+        level: 2,
+        body: (call) => {
+          if (!this.state.api.lua_isyieldable(call.thread)) {
+            throw new LuaError(
+              `'${name}' cannot wait inside a function that C calls, such as a comparison of table.sort`,
+            );
+          }
+          return this.beginWait(begin(call));
+        },
+      },
+      take: { name, level: 2, body: (call) => this.takeOutcome(call.number(1)) },
+    };
+  }
+
+  /** For the prelude's `coroutine.resume`: whether the coroutine that just yielded was cut off at the end of its slice. */
+  wasCut(): boolean {
+    const { cut } = this;
+    this.cut = false;
+    return cut;
+  }
+
+  private beginWait(operation: Promise<Returned>): number {
+    const id = ++this.lastWait;
+    const wait: Wait = { task: undefined, outcome: undefined };
+    this.waits.set(id, wait);
+    const settle = (outcome: () => Returned): void => {
+      wait.outcome = outcome;
+      if (wait.task) this.proceed(wait.task);
+      else this.waits.delete(id);
+    };
+    operation.then(
+      (value) => settle(() => value),
+      (error) =>
+        settle(() => {
+          throw error;
+        }),
+    );
+    return id;
+  }
+
+  private takeOutcome(id: number): Returned {
+    const wait = this.waits.get(id);
+    this.waits.delete(id);
+    return wait?.outcome?.();
+  }
+
+  /** Goes on with a parked task and tells the one who started it when it has ended. */
+  private proceed(task: Task): void {
+    if (this.closed) return;
+    let failure: PolicyError | undefined;
+    try {
+      if (!this.resume(task, 0)) return;
+    } catch (error) {
+      this.discard(task);
+      failure = error instanceof PolicyError ? error : new PolicyError(String(error), "");
+    }
+    task.settle!(failure);
+  }
+
+  /** @returns true when the function has returned, false when it is parked */
+  private resume(task: Task, args: number): boolean {
+    const { api } = this.state;
+    const started = stopwatch();
+    this.deadline = started + this.limit() * 1000 - task.used;
+    const slice = task.used < UNDISTURBED ? UNDISTURBED - task.used : SLICE;
+    this.sliceEnd = this.sliced ? Math.min(this.deadline, started + slice) : this.deadline;
+    this.cut = false;
+    this.running = task;
+    let status;
+    try {
+      status = api.lua_resume(task.thread, this.state.main, args, this.results);
+    } finally {
+      this.running = undefined;
+      task.used += stopwatch() - started;
+    }
+    if (status === Status.ok) return true;
+    if (status === Status.yield) {
+      this.park(task);
+      return false;
+    }
+    throw this.failure(task.thread);
+  }
+
+  /** Yielded is the number of a wait, 0 by the prelude for a cut inside a coroutine, nothing for a cut in the task itself. */
+  private park(task: Task): void {
+    const { api } = this.state;
+    const yielded = this.state.heap().readInt32LE(this.results);
+    const id = yielded > 0 ? api.lua_tonumberx(task.thread, -1, 0) : 0;
+    api.lua_settop(task.thread, -yielded - 1);
+    const wait = this.waits.get(id);
+    if (wait) wait.task = task;
+    else setImmediate(() => this.proceed(task));
+  }
+
+  /** Called by Lua every {@link HOOK_INSTRUCTIONS} instructions of any thread. */
+  private onCount(L: LuaThread): void {
+    const now = stopwatch();
+    if (now < this.sliceEnd) return;
+    const { api } = this.state;
+    if (now >= this.deadline) {
+      // From now on each instruction of this thread fails, so that no pcall in a loop can go on.
+      api.lua_sethook(L, this.hook, MASK_COUNT, 1);
+      api.luaL_where(L, 0);
+      this.state.pushBytes(L, toByteString(`stopped after ${this.limit()} s on the processor (setReportTimeout)`));
+      api.lua_concat(L, 2);
+      api.lua_error(L);
+    } else if (api.lua_isyieldable(L)) {
+      this.cut = true;
+      api.lua_yieldk(L, 0, 0, 0);
+    }
+  }
+
+  private create(): Task {
+    const { api, main } = this.state;
+    const thread = api.lua_newthread(main);
+    return { thread, anchor: this.state.reference(main), kind: "report", used: 0, settle: undefined };
+  }
+
+  private release(task: Task): void {
+    this.state.api.lua_settop(task.thread, 0);
+    if (this.idle.length < IDLE_THREADS) this.idle.push(task);
+    else this.state.release(task.anchor);
+  }
+
+  /**
+   * Gives up a thread that failed; the reset closes its pending variables. It is not used again: one that was stopped by
+   * an error in the hook never calls the hook again.
+   */
+  private discard(task: Task): void {
+    this.state.api.lua_resetthread(task.thread);
+    this.state.release(task.anchor);
+  }
+
+  /** Reads message and traceback off a failed thread. */
+  private failure(thread: LuaThread): PolicyError {
+    const { api, main } = this.state;
+    api.luaL_traceback(main, thread, 0, 0);
+    const traceback = this.state.text(main, -1, LONGEST_MESSAGE);
+    api.lua_settop(main, -2);
+    return new PolicyError(this.state.scalarText(thread, -1, LONGEST_MESSAGE) ?? this.describe(thread), traceback);
+  }
+
+  /** What Lua's `tostring` says of an error that is no string. It may run a metamethod, so it is a task of its own. */
+  private describe(failed: LuaThread): string {
+    const { state } = this;
+    if (this.describing) return `(error object is a ${state.typeName(failed, -1)} value)`;
+    this.describing = true;
+    const prepare = (L: LuaThread): number => {
+      state.pushReference(L, this.tostring);
+      state.api.lua_xmove(failed, L, 1);
+      return 1;
+    };
+    try {
+      // A metamethod is called by C and cannot wait, so the result is there at once.
+      return this.run("console", prepare, (L) => state.text(L, 1, LONGEST_MESSAGE)) as string;
+    } catch (error) {
+      return (error as Error).message;
+    } finally {
+      this.describing = false;
+    }
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The only module that knows wasmoon's inside: loads its WebAssembly build of Lua 5.4 and gives the C API a typed face,
+ * so that another engine could take its place.
+ *
+ * wasmoon's own JS layer is not used beyond loading. Two things are taken at the moment of instantiation, by standing in
+ * for `WebAssembly.instantiate` once: the exports themselves (its wrappers check assertions on each call), and the
+ * system calls, which are replaced so that Lua sees the real file system and this daemon's clock.
+ */
+import { LuaFactory } from "wasmoon";
+import glueFile from "wasmoon/dist/glue.wasm" with { type: "file" };
+
+import type { Clock } from "../clock.ts";
+import { hostFiles } from "./host-files.ts";
+
+/** A `lua_State *`: the main state or a thread. An address in WebAssembly memory, as is every pointer here. */
+export type LuaThread = number;
+
+/** What this project uses of lua.h and lauxlib.h, as it is exported: pointers and ints are numbers, lua_Integer is bigint. */
+export interface LuaExports {
+  memory: WebAssembly.Memory;
+  malloc(size: number): number;
+  free(pointer: number): void;
+  luaL_newstate(): LuaThread;
+  luaL_openlibs(L: LuaThread): void;
+  luaL_loadbufferx(L: LuaThread, buffer: number, size: number, name: number, mode: number): number;
+  luaL_ref(L: LuaThread, table: number): number;
+  luaL_unref(L: LuaThread, table: number, reference: number): void;
+  luaL_traceback(L: LuaThread, of: LuaThread, message: number, level: number): void;
+  luaL_where(L: LuaThread, level: number): void;
+  lua_absindex(L: LuaThread, index: number): number;
+  lua_atpanic(L: LuaThread, callback: number): number;
+  lua_close(L: LuaThread): void;
+  lua_concat(L: LuaThread, count: number): void;
+  lua_createtable(L: LuaThread, list: number, records: number): void;
+  lua_error(L: LuaThread): number;
+  lua_getglobal(L: LuaThread, name: number): number;
+  lua_gettop(L: LuaThread): number;
+  lua_isyieldable(L: LuaThread): number;
+  lua_newthread(L: LuaThread): LuaThread;
+  lua_next(L: LuaThread, index: number): number;
+  lua_pushboolean(L: LuaThread, value: number): void;
+  lua_pushcclosure(L: LuaThread, callback: number, upvalues: number): void;
+  lua_pushinteger(L: LuaThread, value: bigint): void;
+  lua_pushlstring(L: LuaThread, bytes: number, length: number): number;
+  lua_pushnil(L: LuaThread): void;
+  lua_pushnumber(L: LuaThread, value: number): void;
+  lua_pushvalue(L: LuaThread, index: number): void;
+  lua_rawgeti(L: LuaThread, index: number, key: bigint): number;
+  lua_rawset(L: LuaThread, index: number): void;
+  lua_resetthread(L: LuaThread): number;
+  lua_resume(L: LuaThread, from: LuaThread, args: number, results: number): number;
+  lua_setfield(L: LuaThread, index: number, name: number): void;
+  lua_setglobal(L: LuaThread, name: number): void;
+  lua_sethook(L: LuaThread, callback: number, mask: number, count: number): void;
+  lua_settop(L: LuaThread, index: number): void;
+  lua_toboolean(L: LuaThread, index: number): number;
+  lua_tolstring(L: LuaThread, index: number, length: number): number;
+  lua_tonumberx(L: LuaThread, index: number, isNumber: number): number;
+  lua_type(L: LuaThread, index: number): number;
+  lua_xmove(from: LuaThread, to: LuaThread, count: number): void;
+  lua_yieldk(L: LuaThread, results: number, context: number, continuation: number): number;
+}
+
+/** `lua_pcall` and `lua_resume` answer with these (lua.h). */
+export const Status = { ok: 0, yield: 1, runtimeError: 2, syntaxError: 3, memoryError: 4, errorInError: 5 } as const;
+
+/** What `lua_type` answers (lua.h). */
+export const Type = {
+  none: -1,
+  nil: 0,
+  boolean: 1,
+  lightUserdata: 2,
+  number: 3,
+  string: 4,
+  table: 5,
+  function: 6,
+  userdata: 7,
+  thread: 8,
+} as const;
+
+/** The pseudo-index LUA_REGISTRYINDEX: -LUAI_MAXSTACK - 1000 in this build. */
+export const REGISTRY = -1_001_000;
+
+/** LUA_MASKCOUNT: a hook called every so many instructions. */
+export const MASK_COUNT = 8;
+
+/** A loaded build: the exports, and a way to make a C function of a JS function. */
+export interface LuaWasm {
+  exports: LuaExports;
+  /** @returns a function pointer; `signature` is the result's letter and then the parameters', "i" for an int or pointer, "v" for none */
+  addFunction(callback: (...args: number[]) => number | void, signature: string): number;
+}
+
+/** By module and name. */
+type Imports = Record<string, Record<string, unknown>>;
+type Instantiate = (source: unknown, imports: Imports) => Promise<{ instance: { exports: unknown } }>;
+
+/** Loads stand in for a global function, so they take turns. */
+let turn: Promise<unknown> = Promise.resolve();
+
+/**
+ * @param clock what Lua's `os.time`, `os.date` and `os.clock` read
+ * @param directory what relative paths in Lua are relative to
+ */
+export function loadLua(clock: Clock, directory: string): Promise<LuaWasm> {
+  const loaded = turn.then(() => load(clock, directory));
+  turn = loaded.catch(() => {});
+  return loaded;
+}
+
+async function load(clock: Clock, directory: string): Promise<LuaWasm> {
+  let exports: LuaExports | undefined;
+  let heapView: Buffer = Buffer.alloc(0);
+  const heap = (): Buffer => {
+    if (heapView.buffer !== exports!.memory.buffer) heapView = Buffer.from(exports!.memory.buffer);
+    return heapView;
+  };
+
+  const target = WebAssembly as unknown as { instantiate: Instantiate };
+  const { instantiate } = target;
+  target.instantiate = async (source, imports) => {
+    const calls = hostFiles(heap, directory);
+    Object.assign(imports["env"]!, calls.env, { emscripten_date_now: () => clock.now() });
+    Object.assign(imports["wasi_snapshot_preview1"]!, calls.wasi_snapshot_preview1);
+    const result = await instantiate.call(WebAssembly, source, imports);
+    exports = result.instance.exports as LuaExports;
+    return result;
+  };
+  try {
+    const { module } = await new LuaFactory(glueFile, environment()).getLuaModule();
+    if (!exports) throw new Error("wasmoon did not load its module through WebAssembly.instantiate");
+    return {
+      exports,
+      addFunction: (callback, signature) => module.addFunction(callback as never, signature),
+    };
+  } finally {
+    target.instantiate = instantiate;
+  }
+}
+
+/** What `os.getenv` sees. */
+function environment(): Record<string, string> {
+  const set: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) if (value !== undefined) set[name] = value;
+  return set;
+}

@@ -1,0 +1,54 @@
+/**
+ * Counters in the Prometheus text format, version 0.0.4:
+ * https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+ */
+
+/** A counter with at most one label. */
+export class Counter {
+  private readonly values = new Map<string, number>();
+
+  /** @param label the label's name, or undefined for a single number, which then starts at 0 */
+  constructor(
+    readonly name: string,
+    readonly help: string,
+    readonly label?: string,
+  ) {
+    if (label === undefined) this.values.set("", 0);
+  }
+
+  increment(labelValue = ""): void {
+    this.values.set(labelValue, (this.values.get(labelValue) ?? 0) + 1);
+  }
+
+  get(labelValue = ""): number {
+    return this.values.get(labelValue) ?? 0;
+  }
+
+  /** The HELP and TYPE lines and a line for each label value. */
+  format(): string {
+    let text = `# HELP ${this.name} ${this.help}\n# TYPE ${this.name} counter\n`;
+    for (const [value, count] of this.values) {
+      const labels = this.label === undefined ? "" : `{${this.label}="${escapeLabel(value)}"}`;
+      text += `${this.name}${labels} ${count}\n`;
+    }
+    return text;
+  }
+}
+
+const escapeLabel = (value: string): string =>
+  value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+
+/** What the daemon counts. */
+export class Metrics {
+  readonly reports = new Counter("trackalert_reports_total", "Reports received and given to the policy.");
+  readonly rejectedReports = new Counter(
+    "trackalert_reports_rejected_total",
+    "Report bodies that were refused.",
+    "reason",
+  );
+  readonly luaErrors = new Counter("trackalert_lua_errors_total", "Errors raised by policy functions.", "function");
+
+  format(): string {
+    return [this.reports, this.rejectedReports, this.luaErrors].map((counter) => counter.format()).join("");
+  }
+}
