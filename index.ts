@@ -20,7 +20,8 @@ const DEFAULT_CONFIGS = [
 
 try {
   const invocation = await readCommandLine(process.argv.slice(2));
-  if (invocation.action === "print") console.log(invocation.text);
+  if (invocation.action === "print")
+    console.log(process.stdout.isTTY ? invocation.text : Bun.stripANSI(invocation.text));
   else await serve(invocation.options);
 } catch (error) {
   if (!(error instanceof UsageError || error instanceof ConfigError)) throw error;

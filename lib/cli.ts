@@ -7,7 +7,7 @@
 import { type ArgsDef, type CommandDef, parseArgs, renderUsage } from "citty";
 
 import { version } from "../package.json";
-import { Level } from "./log.ts";
+import { escapeControls, Level } from "./log.ts";
 
 const ARGS = {
   config: {
@@ -51,6 +51,9 @@ export type Invocation = { action: "run"; options: Options } | { action: "print"
 /** The command line cannot be understood: one line for standard error, exit 2. */
 export class UsageError extends Error {
   override name = "UsageError";
+  constructor(message: string) {
+    super(escapeControls(message));
+  }
 }
 
 /** @throws {UsageError} */

@@ -28,6 +28,8 @@ const UNDISTURBED = 100;
 const SLICE = 10;
 /** Threads kept for reuse; more exist only while more tasks wait at the same time. */
 const IDLE_THREADS = 1000;
+/** Where lua_State (lstate.h) has `allowhook`: behind next (4 bytes), tt, marked and status (1 each). */
+const ALLOW_HOOK = 7;
 /** The longest error message that is passed on, in bytes. */
 const LONGEST_MESSAGE = 4096;
 
@@ -249,8 +251,10 @@ export class Tasks {
     if (now < this.sliceEnd) return;
     const { api } = this.state;
     if (now >= this.deadline) {
-      // From now on each instruction of this thread fails, so that no pcall in a loop can go on.
+      // From now on each instruction of this thread fails, so that no pcall in a loop can go on; not even in a message
+      // handler of xpcall, which Lua runs before it leaves this hook, with hooks off.
       api.lua_sethook(L, this.hook, MASK_COUNT, 1);
+      this.state.heap()[L + ALLOW_HOOK] = 1;
       api.luaL_where(L, 0);
       this.state.pushBytes(L, toByteString(`stopped after ${this.limit()} s on the processor (setReportTimeout)`));
       api.lua_concat(L, 2);

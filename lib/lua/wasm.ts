@@ -84,6 +84,9 @@ export const REGISTRY = -1_001_000;
 /** LUA_MASKCOUNT: a hook called every so many instructions. */
 export const MASK_COUNT = 8;
 
+/** Bytes of memory that this build can address at most. */
+const LARGEST_MEMORY = 2 ** 31;
+
 /** A loaded build: the exports, and a way to make a C function of a JS function. */
 export interface LuaWasm {
   exports: LuaExports;
@@ -120,7 +123,13 @@ async function load(clock: Clock, directory: string): Promise<LuaWasm> {
   const { instantiate } = target;
   target.instantiate = async (source, imports) => {
     const calls = hostFiles(heap, directory);
-    Object.assign(imports["env"]!, calls.env, { emscripten_date_now: () => clock.now() });
+    const env = imports["env"]!;
+    const grow = env["emscripten_resize_heap"] as (size: number) => number;
+    Object.assign(env, calls.env, {
+      emscripten_date_now: () => clock.now(),
+      // Beyond the end Emscripten complains on standard error; Lua's "not enough memory" says it where it belongs.
+      emscripten_resize_heap: (size: number) => (size >>> 0 > LARGEST_MEMORY ? 0 : grow(size)),
+    });
     Object.assign(imports["wasi_snapshot_preview1"]!, calls.wasi_snapshot_preview1);
     const result = await instantiate.call(WebAssembly, source, imports);
     exports = result.instance.exports as LuaExports;

@@ -1,0 +1,34 @@
+/** Engines for specs that need Lua but no daemon. */
+import { systemClock } from "../../lib/clock.ts";
+import { Log } from "../../lib/log.ts";
+import { Engine } from "../../lib/lua/engine.ts";
+
+export interface TestEngine extends Disposable {
+  engine: Engine;
+  logs: string[];
+  /** Runs a chunk, whose lines are `spec.conf:N:` in messages. */
+  run(source: string): Promise<void>;
+  /** Runs a chunk and gives what it passed to `answer(…)`, each as `tostring` shows it. */
+  values(source: string): Promise<string[]>;
+}
+
+export async function startEngine(directory = "/"): Promise<TestEngine> {
+  const logs: string[] = [];
+  const log = new Log({ sink: (line) => logs.push(line), verbose: true });
+  const engine = await Engine.create({ clock: systemClock, log, directory });
+  let answers: string[] = [];
+  engine.define({ name: "answer_one", body: (call) => void answers.push(call.text(1)) });
+  const run = (source: string): Promise<void> => engine.runFile(Buffer.from(source), "spec.conf");
+  await run("function answer(...) for i = 1, select('#', ...) do answer_one(tostring((select(i, ...)))) end end");
+  return {
+    engine,
+    logs,
+    run,
+    async values(source) {
+      answers = [];
+      await run(source);
+      return answers;
+    },
+    [Symbol.dispose]: () => engine.close(),
+  };
+}
