@@ -16,5 +16,8 @@ export const toText = (string: ByteString): string =>
   BEYOND_ASCII.test(string) ? Buffer.from(string, "latin1").toString("utf8") : string;
 
 /** Raw bytes as a byte string. */
-export const fromBytes = (array: Uint8Array): ByteString =>
-  Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString("latin1") as ByteString;
+export const fromBytes = (bytes: Uint8Array | ArrayBuffer): ByteString =>
+  (bytes instanceof ArrayBuffer
+    ? Buffer.from(bytes)
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  ).toString("latin1") as ByteString;

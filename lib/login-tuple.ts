@@ -48,6 +48,7 @@ const LONGEST_SHOWN = 64;
 export function readLoginTuple(body: Json, receivedAt: number): LoginTuple {
   if (!isObject(body)) throw new BodyError(`the body must be a JSON object, not ${nameOfType(body)}`);
   const t = field(body, "t");
+  const { attrs, attrsMv } = readAttributes(field(body, "attrs"));
   return {
     t: typeof t === "number" && Number.isFinite(t) ? t : receivedAt,
     remote: readRemote(field(body, "remote")),
@@ -60,7 +61,8 @@ export function readLoginTuple(body: Json, receivedAt: number): LoginTuple {
     success: field(body, "success") === true,
     policyReject: field(body, "policy_reject") === true,
     tls: field(body, "tls") === true,
-    ...readAttributes(field(body, "attrs")),
+    attrs,
+    attrsMv,
     deviceAttrs: readAttributes(field(body, "device_attrs")).attrs,
   };
 }

@@ -1,4 +1,5 @@
 /** The routes and what each answers. */
+import { fromBytes } from "../byte-string.ts";
 import type { Clock } from "../clock.ts";
 import type { Config, Policy } from "../config.ts";
 import { JsonError, parseJson } from "../json.ts";
@@ -87,7 +88,7 @@ export class Commands {
     const { clock, engine, log, metrics, policy } = this.context;
     let tuple;
     try {
-      tuple = readLoginTuple(parseJson(await readBody(request)), clock.now() / 1000);
+      tuple = readLoginTuple(parseJson(fromBytes(await readBody(request))), clock.now() / 1000);
     } catch (error) {
       const refused = refusal(error);
       metrics.rejectedReports.increment(refused.label);
@@ -111,7 +112,7 @@ export class Commands {
   private async callEndpoint(name: string, endpoint: Reference, request: Request, wait: () => void): Promise<Response> {
     let args;
     try {
-      args = readEndpointArgs(parseJson(await readBody(request)));
+      args = readEndpointArgs(parseJson(fromBytes(await readBody(request))));
     } catch (error) {
       const { status, reason } = refusal(error);
       return answers.endpointFailure(status, reason);

@@ -18,6 +18,10 @@ export type LuaThread = number;
 /** What this project uses of lua.h and lauxlib.h, as it is exported: pointers and ints are numbers, lua_Integer is bigint. */
 export interface LuaExports {
   memory: WebAssembly.Memory;
+  __indirect_function_table: WebAssembly.Table;
+  stackSave(): number;
+  stackRestore(stack: number): void;
+  setThrew(threw: number, value: number): void;
   malloc(size: number): number;
   free(pointer: number): void;
   luaL_newstate(): LuaThread;
@@ -128,6 +132,7 @@ async function load(clock: Clock, directory: string): Promise<LuaWasm> {
     Object.assign(env, calls.env, {
       emscripten_date_now: () => clock.now(),
       // Beyond the end Emscripten complains on standard error; Lua's "not enough memory" says it where it belongs.
+      invoke_vii: (index: number, a: number, b: number) => invoke(exports!, index, a, b),
       emscripten_resize_heap: (size: number) => (size >>> 0 > LARGEST_MEMORY ? 0 : grow(size)),
     });
     Object.assign(imports["wasi_snapshot_preview1"]!, calls.wasi_snapshot_preview1);
@@ -144,6 +149,21 @@ async function load(clock: Clock, directory: string): Promise<LuaWasm> {
     };
   } finally {
     target.instantiate = instantiate;
+  }
+}
+
+/**
+ * Calls a function of the module in a frame that longjmp can leave: Emscripten's own, without its assertions, for it runs
+ * at each start of a task. A number that is thrown is a longjmp, which setThrew tells the caller of.
+ */
+function invoke(exports: LuaExports, index: number, a: number, b: number): void {
+  const stack = exports.stackSave();
+  try {
+    (exports.__indirect_function_table.get(index) as (a: number, b: number) => void)(a, b);
+  } catch (error) {
+    exports.stackRestore(stack);
+    if (typeof error !== "number") throw error;
+    exports.setThrew(1, 0);
   }
 }
 

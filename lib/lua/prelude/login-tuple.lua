@@ -1,6 +1,7 @@
 -- Takes a packed login tuple or the packed arguments of a custom endpoint apart: see codec.ts for the layout.
 local make_address = ...
 local unpack, tointeger = string.unpack, math.tointeger
+local setmetatable, rawget, rawset = setmetatable, rawget, rawset
 
 -- Reads `count` pairs of strings at `at`; answers a table and where it stopped.
 local function read_strings(packed, at, count)
@@ -28,14 +29,30 @@ local function read_lists(packed, at, count)
   return lists, at
 end
 
+-- The three tables are made when a policy first asks for one: most reports pass without.
+local lazy = { __name = "LoginTuple", __metatable = "LoginTuple" }
+
+function lazy.__index(tuple, key)
+  if key ~= "attrs" and key ~= "attrs_mv" and key ~= "device_attrs" then return nil end
+  local packed, at, attr_count, list_count, device_count = tuple[1], tuple[2], tuple[3], tuple[4], tuple[5]
+  local attrs, attrs_mv
+  attrs, at = read_strings(packed, at, attr_count)
+  attrs_mv, at = read_lists(packed, at, list_count)
+  rawset(tuple, "attrs", attrs)
+  rawset(tuple, "attrs_mv", attrs_mv)
+  rawset(tuple, "device_attrs", (read_strings(packed, at, device_count)))
+  return rawget(tuple, key)
+end
+
 local function login_tuple(packed)
   local t, success, policy_reject, tls, port, attr_count, list_count, device_count, remote, address, login, pwhash, protocol, device_id, fail_type, session_id, at =
     unpack("<dBBBI2I4I4I4s1s1s4s4s4s4s4s4", packed)
-  local attrs, attrs_mv, device_attrs
-  attrs, at = read_strings(packed, at, attr_count)
-  attrs_mv, at = read_lists(packed, at, list_count)
-  device_attrs = read_strings(packed, at, device_count)
-  return {
+  return setmetatable({
+    packed,
+    at,
+    attr_count,
+    list_count,
+    device_count,
     t = tointeger(t) or t,
     remote = make_address(remote, address, port),
     login = login,
@@ -47,10 +64,7 @@ local function login_tuple(packed)
     protocol = protocol,
     device_id = device_id,
     session_id = session_id,
-    attrs = attrs,
-    attrs_mv = attrs_mv,
-    device_attrs = device_attrs,
-  }
+  }, lazy)
 end
 
 local function endpoint_args(packed)
