@@ -19,8 +19,8 @@ export const failure = (status: number, reason: string, headers?: Record<string,
   json(`{"status":"failure", "reason":${JSON.stringify(reason)}}`, status, headers);
 
 /** The failure of a custom endpoint. */
-export const endpointFailure = (status: number, reason: string): Response =>
-  json(`{"success":false, "reason":${JSON.stringify(reason)}}`, status);
+export const endpointFailure = (status: number, reason: string, headers?: Record<string, string>): Response =>
+  json(`{"success":false, "reason":${JSON.stringify(reason)}}`, status, headers);
 
 export const notFound = (): Response => failure(404, "Not found");
 

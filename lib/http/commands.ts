@@ -114,8 +114,8 @@ export class Commands {
     try {
       args = readEndpointArgs(parseJson(fromBytes(await readBody(request))));
     } catch (error) {
-      const { status, reason } = refusal(error);
-      return answers.endpointFailure(status, reason);
+      const { status, reason, headers } = refusal(error);
+      return answers.endpointFailure(status, reason, headers);
     }
     try {
       const running = this.context.engine.runEndpoint(endpoint, args);

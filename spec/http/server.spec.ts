@@ -1,0 +1,204 @@
+import { describe, expect, test } from "bun:test";
+
+import { AUTHORIZATION, callEndpoint, PREAMBLE, startDaemon } from "../support/daemon.ts";
+
+const NOT_FOUND = '{"status":"failure", "reason":"Not found"}';
+
+describe("access", () => {
+  test("a peer outside the ACL is refused by name, before anything else, and its connection closed", async () => {
+    await using daemon = await startDaemon(`${PREAMBLE} setACL({"192.0.2.0/24"})`);
+    for (const path of ["/command/stats", "/readyz", "/no/such", "/"]) {
+      const response = await daemon.get(path);
+      expect(response.status).toBe(401);
+      expect(response.headers.get("connection")).toBe("close");
+      expect(response.headers.get("www-authenticate")).toBeNull();
+      expect(await response.text()).toBe(
+        '{"status":"failure", "reason":"Source IP Address not in ACL", "ip":"127.0.0.1"}',
+      );
+    }
+  });
+
+  test("an exclusion keeps a peer out of a larger network", async () => {
+    await using daemon = await startDaemon(`${PREAMBLE} addACL("!127.0.0.1/32")`);
+    expect((await daemon.get("/readyz")).status).toBe(401);
+  });
+
+  test("a wrong password is refused and logged with path and peer, never with the credentials", async () => {
+    await using daemon = await startDaemon(PREAMBLE);
+    const secret = btoa("joe:hunter2");
+    const response = await daemon.get("/command/stats", { authorization: `Basic ${secret}` });
+    expect(response.status).toBe(401);
+    expect(response.headers.get("www-authenticate")).toBe('Basic realm="trackalert"');
+    const lines = daemon.logs.filter((line) => line.includes("unauthorized"));
+    expect(lines).toEqual(["unauthorized request for /command/stats from 127.0.0.1"]);
+  });
+
+  test("without a password whatever needs one is refused, and the start says so", async () => {
+    await using daemon = await startDaemon(`addListener("127.0.0.1:0", false, "", "", {})`);
+    expect((await daemon.get("/command/stats")).status).toBe(401);
+    expect((await daemon.get("/readyz")).status).toBe(200);
+    expect(daemon.logs.join("\n")).toContain("no password");
+  });
+
+  test("metrics need no password after setMetricsNoPassword()", async () => {
+    await using open = await startDaemon(`${PREAMBLE} setMetricsNoPassword()`);
+    const response = await open.get("/metrics", {});
+    expect([response.status, response.headers.get("content-type")]).toEqual([
+      200,
+      "text/plain; version=0.0.4; charset=utf-8",
+    ]);
+    await using closed = await startDaemon(PREAMBLE);
+    expect((await closed.get("/metrics", {})).status).toBe(401);
+  });
+});
+
+describe("routes", () => {
+  test("unknown names and wrong methods are 404 before any password is asked for", async () => {
+    await using daemon = await startDaemon(PREAMBLE);
+    const requests = [
+      ["GET", "/command/report"],
+      ["PUT", "/command/stats"],
+      ["POST", "/command/Report"],
+      ["POST", "/command/report/"],
+      ["GET", "/?command=nosuch"],
+      ["GET", "/command/metrics"],
+      ["POST", "/readyz"],
+      ["OPTIONS", "/?command=report"],
+      ["GET", "/command/__proto__"],
+    ] as const;
+    for (const [method, path] of requests) {
+      const response = await fetch(daemon.url(path), { method });
+      expect([method, path, response.status, await response.text()]).toEqual([method, path, 404, NOT_FOUND]);
+    }
+  });
+
+  test("readyz and livez are empty, in all their spellings", async () => {
+    await using daemon = await startDaemon(PREAMBLE);
+    for (const name of ["readyz", "livez"]) {
+      for (const path of [`/${name}`, `/command/${name}`, `/?command=${name}`]) {
+        const response = await daemon.get(path, {});
+        expect([path, response.status, await response.text()]).toEqual([path, 200, ""]);
+      }
+    }
+  });
+
+  test("the root asks for the password and has nothing to show", async () => {
+    await using daemon = await startDaemon(PREAMBLE);
+    expect((await daemon.get("/", {})).status).toBe(401);
+    const response = await daemon.get("/");
+    expect([response.status, await response.text()]).toEqual([404, NOT_FOUND]);
+  });
+
+  test("stats tell reports, processor time and uptime, to GET and HEAD", async () => {
+    await using daemon = await startDaemon(PREAMBLE);
+    const stats = (await (await daemon.get("/command/stats")).json()) as Record<string, number>;
+    expect(stats).toMatchObject({ reports: 0, uptime: 0 });
+    expect(stats["user-msec"]).toBeGreaterThan(0);
+    const head = await fetch(daemon.url("/?command=stats"), { method: "HEAD", headers: AUTHORIZATION });
+    expect([head.status, await head.text()]).toEqual([200, ""]);
+  });
+});
+
+describe("custom endpoints", () => {
+  const endpoint = (body: string): string => `${PREAMBLE} setCustomEndpoint("own", function(args) ${body} end)`;
+
+  test("get attrs and attrs_mv as a report does", async () => {
+    const show = `local r = {} for k, v in pairs(args.attrs) do r[k] = v end
+      for k, v in pairs(args.attrs_mv) do r[k] = #v .. ":" .. table.concat(v, "|") end return true, r`;
+    await using daemon = await startDaemon(endpoint(show));
+    const attrs = { text: "ü", list: ["a", 5, "b"], empty: [], number: 5, object: { a: 1 } };
+    expect(await callEndpoint(daemon, "own", attrs)).toEqual({ text: "ü", list: "3:a||b", empty: "0:" });
+    for (const body of [{}, { attrs: 5 }, { attrs: null }]) {
+      expect(await (await daemon.post("/?command=own", body)).json()).toEqual({ success: true, r_attrs: {} });
+    }
+  });
+
+  test.each([
+    ["return true", true, {}],
+    ["return false, nil", false, {}],
+    [
+      "return true, { i = 5, f = 2.5, whole = 10 / 2, sum = 0.1 + 0.2, t = true, s = '' }",
+      true,
+      { i: "5", f: "2.5", whole: "5", sum: "0.3", t: "true", s: "" },
+    ],
+    ["return true, { 'x', 'y' }", true, { "1": "x", "2": "y" }],
+    [
+      "return true, { [2.5] = 1, [true] = 2, __proto__ = 3 }",
+      true,
+      JSON.parse('{"2.5": "1", "true": "2", "__proto__": "3"}'),
+    ],
+    ["return true, { bytes = '\\xff' }", true, { bytes: "\ufffd" }],
+    ["sleep(0.01) return true, { waited = 'yes' }", true, { waited: "yes" }],
+  ])("%s", async (body, success, attributes) => {
+    await using daemon = await startDaemon(endpoint(body));
+    const response = await daemon.post("/?command=own", {});
+    expect(await response.json()).toEqual({ success, r_attrs: attributes });
+    expect(response.headers.get("content-type")).toBe("application/json; charset=utf-8");
+  });
+
+  test.each([
+    ["error('\"quoted\"')", /spec\.conf:2: "quoted"$/],
+    ["error({})", /^table: 0x/],
+    ["", /must return a boolean first, not no value$/],
+    ["return 1", /must return a boolean first, not number$/],
+    ["return true, 5", /must return a table second, not number$/],
+    ["return true, { a = {} }", /'a' is a table$/],
+    ["return true, { a = print }", /'a' is a function$/],
+  ])("%s is a 500 whose reason is valid JSON, with the traceback in the log only", async (body, reason) => {
+    await using daemon = await startDaemon(endpoint(body));
+    const response = await daemon.post("/?command=own", {});
+    expect([response.status, await response.json()]).toEqual([
+      500,
+      { success: false, reason: expect.stringMatching(reason) },
+    ]);
+    expect(daemon.logs.join("\n")).toContain("custom endpoint own failed: ");
+    expect(await (await daemon.get("/metrics")).text()).toContain('trackalert_lua_errors_total{function="own"} 1\n');
+  });
+
+  test("a body that is no JSON object is a 400, one too large a 413", async () => {
+    await using daemon = await startDaemon(endpoint("return true"));
+    for (const [body, status] of [
+      ["", 400],
+      ["bad", 400],
+      ["null", 400],
+      ["[]", 400],
+      ["x".repeat(1_048_577), 413],
+    ] as const) {
+      const response = await daemon.post("/?command=own", body);
+      expect([response.status, await response.json()]).toEqual([
+        status,
+        { success: false, reason: expect.any(String) },
+      ]);
+    }
+  });
+
+  test("may be replaced, and may have any name that is not built in", async () => {
+    await using daemon =
+      await startDaemon(`${endpoint("return true")} setCustomEndpoint("own", function() return false end)
+      setCustomEndpoint("ä b/c", function() return true, { found = 1 } end)`);
+    expect(await (await daemon.post("/command/own", {})).json()).toEqual({ success: false, r_attrs: {} });
+    for (const path of ["/?command=%C3%A4+b/c", "/?command=%C3%A4%20b%2Fc", "/command/%C3%A4%20b%2Fc"]) {
+      expect(await (await daemon.post(path, {})).json()).toEqual({ success: true, r_attrs: { found: "1" } });
+    }
+  });
+});
+
+describe("too many requests", () => {
+  test("at the same time are answered 503 with Retry-After, and those in flight go on", async () => {
+    await using daemon =
+      await startDaemon(`${PREAMBLE} setMaxWebserverConns(3) setReport(function() while not go do sleep(0.01) end end)
+      setCustomEndpoint("go", function() go = true return true end)`);
+    const waiting = [1, 2].map(() => daemon.post("/?command=report", {}));
+    const stats = async (): Promise<number> =>
+      ((await (await daemon.get("/command/stats")).json()) as { reports: number }).reports;
+    while ((await stats()) < 2) await Bun.sleep(1);
+    const third = daemon.post("/?command=report", {});
+    let refused = await daemon.get("/command/stats");
+    while (refused.status === 200) refused = await daemon.get("/command/stats");
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(await refused.json()).toEqual({ status: "failure", reason: "Too many requests" });
+    await daemon.loaded.engine.runFile(Buffer.from("go = true"), "spec.conf");
+    for (const response of await Promise.all([...waiting, third])) expect(response.status).toBe(200);
+    expect((await daemon.get("/command/stats")).status).toBe(200);
+  });
+});
