@@ -1,7 +1,7 @@
 -- Takes a packed login tuple or the packed arguments of a custom endpoint apart: see codec.ts for the layout.
 local make_address = ...
 local unpack, tointeger = string.unpack, math.tointeger
-local setmetatable, rawget, rawset = setmetatable, rawget, rawset
+local setmetatable, rawget, next = setmetatable, rawget, next
 
 -- Reads `count` pairs of strings at `at`; answers a table and where it stopped.
 local function read_strings(packed, at, count)
@@ -29,19 +29,30 @@ local function read_lists(packed, at, count)
   return lists, at
 end
 
--- The three tables are made when a policy first asks for one: most reports pass without.
-local lazy = { __name = "LoginTuple", __metatable = "LoginTuple" }
-
-function lazy.__index(tuple, key)
-  if key ~= "attrs" and key ~= "attrs_mv" and key ~= "device_attrs" then return nil end
+-- The three tables of attributes are made when a policy first asks for one: most reports pass without. Until then the
+-- packed tuple waits in the list part: { packed, position, count of attrs, of attrs_mv, of device_attrs }.
+local function unpack_attributes(tuple)
   local packed, at, attr_count, list_count, device_count = tuple[1], tuple[2], tuple[3], tuple[4], tuple[5]
-  local attrs, attrs_mv
-  attrs, at = read_strings(packed, at, attr_count)
-  attrs_mv, at = read_lists(packed, at, list_count)
-  rawset(tuple, "attrs", attrs)
-  rawset(tuple, "attrs_mv", attrs_mv)
-  rawset(tuple, "device_attrs", (read_strings(packed, at, device_count)))
+  if not packed then return end
+  for i = 1, 5 do
+    tuple[i] = nil
+  end
+  tuple.attrs, at = read_strings(packed, at, attr_count)
+  tuple.attrs_mv, at = read_lists(packed, at, list_count)
+  tuple.device_attrs = read_strings(packed, at, device_count)
+end
+
+local LoginTuple = { __name = "LoginTuple", __metatable = "LoginTuple" }
+
+function LoginTuple.__index(tuple, key)
+  if key ~= "attrs" and key ~= "attrs_mv" and key ~= "device_attrs" then return nil end
+  unpack_attributes(tuple)
   return rawget(tuple, key)
+end
+
+function LoginTuple.__pairs(tuple)
+  unpack_attributes(tuple)
+  return next, tuple
 end
 
 local function login_tuple(packed)
@@ -64,7 +75,7 @@ local function login_tuple(packed)
     protocol = protocol,
     device_id = device_id,
     session_id = session_id,
-  }, lazy)
+  }, LoginTuple)
 end
 
 local function endpoint_args(packed)
