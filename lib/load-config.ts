@@ -7,6 +7,7 @@ import { type Config, defaultConfig, emptyPolicy, type Policy } from "./config.t
 import type { Log } from "./log.ts";
 import { Engine } from "./lua/engine.ts";
 import { daemonFunctions } from "./lua/functions/daemon.ts";
+import { geoipConfiguration } from "./lua/functions/geoip.ts";
 import { policyFunctions } from "./lua/functions/policy.ts";
 
 /** The names of the commands that a custom endpoint may not take. */
@@ -40,10 +41,14 @@ export async function loadConfig(file: string, { clock, log }: { clock: Clock; l
   });
   const config = defaultConfig();
   const policy = emptyPolicy();
-  const engine = await Engine.create({ clock, log, directory: dirname(path) });
+  const directory = dirname(path);
+  const engine = await Engine.create({ clock, log, directory });
   engine.tasks.limit = () => config.reportTimeout;
   for (const definition of daemonFunctions(config, log)) engine.defineForConfiguration(definition);
   for (const definition of policyFunctions(policy, engine.state, BUILT_IN_COMMANDS)) {
+    engine.defineForConfiguration(definition);
+  }
+  for (const definition of geoipConfiguration(engine.geoip, { log, directory })) {
     engine.defineForConfiguration(definition);
   }
   try {

@@ -3,15 +3,18 @@
  */
 import { fromBytes, toByteString } from "../byte-string.ts";
 import type { Clock } from "../clock.ts";
+import { GeoIPDatabases } from "../geoip-databases.ts";
 import type { Log } from "../log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
 import { Codec } from "./codec.ts";
 import { addressFunctions } from "./functions/address.ts";
+import { geoipLookups, geoipReloads } from "./functions/geoip.ts";
 import { logFunctions } from "./functions/log.ts";
 import { type WaitingFunction, waitingFunctions } from "./functions/wait.ts";
 import addressPrelude from "./prelude/address.lua" with { type: "text" };
 import coroutinePrelude from "./prelude/coroutine.lua" with { type: "text" };
+import geoipPrelude from "./prelude/geoip.lua" with { type: "text" };
 import loginTuplePrelude from "./prelude/login-tuple.lua" with { type: "text" };
 import { LuaState, type Reference } from "./state.ts";
 import { PolicyError, Tasks } from "./tasks.ts";
@@ -37,6 +40,7 @@ const LONGEST_CHUNK_NAME = 59;
 
 export class Engine {
   readonly tasks: Tasks;
+  readonly geoip: GeoIPDatabases;
   private readonly codec: Codec;
   private readonly ignored = new Set<string>();
   private runReportDriver!: Reference;
@@ -47,13 +51,14 @@ export class Engine {
     private readonly log: Log,
   ) {
     this.tasks = new Tasks(state);
+    this.geoip = new GeoIPDatabases(log);
     this.codec = new Codec(state);
   }
 
   static async create({ clock, log, directory }: EngineOptions): Promise<Engine> {
     const engine = new Engine(await LuaState.open(clock, directory), log);
     engine.installPrelude(clock);
-    for (const definition of logFunctions(log)) engine.define(definition);
+    for (const definition of [...logFunctions(log), ...geoipReloads(engine.geoip)]) engine.define(definition);
     return engine;
   }
 
@@ -170,7 +175,9 @@ export class Engine {
     const wasCut: HostFunction = { name: "was_cut", body: () => this.tasks.wasCut() };
     const [makeWaiting] = this.runPrelude("coroutine", coroutinePrelude, [{ was_cut: wasCut }]);
     for (const waiting of waitingFunctions(clock)) this.defineWaiting(waiting, makeWaiting!);
-    const [makeAddress] = this.runPrelude("address", addressPrelude, [addressFunctions(this.log)]);
+    const addressParts = this.runPrelude("address", addressPrelude, [addressFunctions(this.log)]);
+    const [makeAddress, ...classChecks] = addressParts;
+    this.runPrelude("geoip", geoipPrelude, [geoipLookups(this.geoip, this.log), ...classChecks]);
     const drivers = this.runPrelude("login-tuple", loginTuplePrelude, [makeAddress!]);
     [this.runReportDriver, this.runEndpointDriver] = drivers as [Reference, Reference];
   }

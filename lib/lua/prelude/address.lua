@@ -127,4 +127,4 @@ function group_class.__gc(self)
   host.free_group(self[1])
 end
 
-return make_address
+return make_address, class, check_self, check_address
