@@ -6,6 +6,8 @@ import { dirname, join, resolve } from "node:path";
 import { type Options, readCommandLine, UsageError } from "./lib/cli.ts";
 import { systemClock } from "./lib/clock.ts";
 import { Daemon } from "./lib/daemon.ts";
+import { DeviceParser } from "./lib/device/device.ts";
+import { readRegexesFile, RegexesFileError } from "./lib/device/regexes-file.ts";
 import { ConfigError, loadConfig } from "./lib/load-config.ts";
 import { Log, standardOutput } from "./lib/log.ts";
 
@@ -24,25 +26,34 @@ try {
     console.log(process.stdout.isTTY ? invocation.text : Bun.stripANSI(invocation.text));
   else await serve(invocation.options);
 } catch (error) {
-  if (!(error instanceof UsageError || error instanceof ConfigError)) throw error;
+  if (!(error instanceof UsageError || error instanceof ConfigError || error instanceof RegexesFileError)) throw error;
   console.error(error instanceof UsageError ? `trackalert: ${error.message}` : error.message);
   if (error instanceof ConfigError && error.traceback) console.error(error.traceback);
   process.exit(error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE);
 }
 
 /** Runs the daemon until a signal ends it. */
-async function serve({ config, stamp, level, verbose }: Options): Promise<void> {
+async function serve({ config, regexes, stamp, level, verbose }: Options): Promise<void> {
   const file = config ?? DEFAULT_CONFIGS.find((path) => existsSync(path)) ?? DEFAULT_CONFIGS[0]!;
   const clock = systemClock;
   const log = new Log({ sink: standardOutput(), level, verbose, stamp: stamp ? clock : undefined });
+  const devices = await openDevices(regexes, log);
   const loaded = await loadConfig(file, { clock, log });
   process.chdir(dirname(resolve(file)));
-  const daemon = await Daemon.start(loaded, { clock, log });
+  const daemon = await Daemon.start(loaded, { clock, log, parseDevice: (protocol, id) => devices.parse(protocol, id) });
   const signal = await nextSignal();
   log.notice(`${signal} received, stopping`);
   await daemon.stop();
   log.notice("stopped");
   process.exit(0);
+}
+
+/** The parser of device ids, by the rules of `-R` if it was given. */
+async function openDevices(regexes: string | undefined, log: Log): Promise<DeviceParser> {
+  if (regexes === undefined) return new DeviceParser();
+  const { rules, problems } = await readRegexesFile(regexes);
+  for (const problem of problems) log.warn(problem);
+  return new DeviceParser(rules);
 }
 
 /** Resolves with the first SIGTERM or SIGINT. A second one ends the process at once. */

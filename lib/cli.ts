@@ -16,6 +16,12 @@ const ARGS = {
     valueHint: "FILE",
     description: "The configuration; its folder becomes the working directory",
   },
+  regexes: {
+    type: "string",
+    alias: "R",
+    valueHint: "FILE",
+    description: "User-agent regexes, in the format of uap-core's regexes.yaml",
+  },
   systemd: { type: "boolean", alias: "s", description: "Foreground, no console, for a supervisor" },
   docker: { type: "boolean", alias: "D", description: "Foreground, no console, each log line stamped with the time" },
   loglevel: {
@@ -41,6 +47,8 @@ const COMMAND: CommandDef<typeof ARGS> = {
 export interface Options {
   /** Undefined: the first default that exists. */
   config: string | undefined;
+  /** A regexes.yaml for user agents. */
+  regexes: string | undefined;
   stamp: boolean;
   level: Level;
   verbose: boolean;
@@ -65,6 +73,7 @@ export async function readCommandLine(args: readonly string[]): Promise<Invocati
     action: "run",
     options: {
       config: parsed.config,
+      regexes: parsed.regexes,
       stamp: parsed.docker ?? false,
       level: readLevel(parsed.loglevel),
       verbose: parsed.verbose ?? false,

@@ -4,30 +4,40 @@ import { formatListener, type Listener } from "./config.ts";
 import { HttpServer } from "./http/server.ts";
 import { ConfigError, type Loaded } from "./load-config.ts";
 import type { Log } from "./log.ts";
+import type { ParseDevice } from "./login-tuple.ts";
 import { Metrics } from "./metrics.ts";
 
 /** Milliseconds that requests in flight get to end when the daemon stops. */
 const STOP_BOUND = 10_000;
 
+/** What the daemon is given besides its configuration. */
+interface Ports {
+  clock: Clock;
+  log: Log;
+  parseDevice: ParseDevice;
+}
+
 export class Daemon {
+  private readonly log: Log;
   private readonly http: HttpServer;
   private ready = false;
 
   private constructor(
     private readonly loaded: Loaded,
-    private readonly log: Log,
-    clock: Clock,
+    { clock, log, parseDevice }: Ports,
   ) {
+    this.log = log;
     const ready = (): boolean => this.ready;
-    this.http = new HttpServer({ ...loaded, clock, log, metrics: new Metrics(), ready });
+    this.http = new HttpServer({ ...loaded, clock, log, parseDevice, metrics: new Metrics(), ready });
   }
 
   /**
    * Opens the listeners.
    * @throws {ConfigError} when one cannot be bound; those already open are closed again
    */
-  static async start(loaded: Loaded, { clock, log }: { clock: Clock; log: Log }): Promise<Daemon> {
-    const daemon = new Daemon(loaded, log, clock);
+  static async start(loaded: Loaded, ports: Ports): Promise<Daemon> {
+    const daemon = new Daemon(loaded, ports);
+    const { log } = ports;
     const { config } = loaded;
     try {
       for (const listener of config.listeners) daemon.http.listen(listener);

@@ -40,22 +40,29 @@ export class BodyError extends Error {
 const NOTHING = "" as ByteString;
 const LONGEST_SHOWN = 64;
 
+/** Reads device attributes from a device id, as its protocol demands. */
+export type ParseDevice = (protocol: ByteString, deviceId: ByteString) => Pairs;
+
 /**
  * Reads a report body. A field that is missing or of another type takes its default; what cannot be right at all is refused.
  * @param receivedAt seconds since 1970, for a report without `t`
+ * @param parseDevice for a report without `device_attrs`
  * @throws {BodyError}
  */
-export function readLoginTuple(body: Json, receivedAt: number): LoginTuple {
+export function readLoginTuple(body: Json, receivedAt: number, parseDevice: ParseDevice): LoginTuple {
   if (!isObject(body)) throw new BodyError(`the body must be a JSON object, not ${nameOfType(body)}`);
   const t = field(body, "t");
   const { attrs, attrsMv } = readAttributes(field(body, "attrs"));
+  const protocol = string(body, "protocol");
+  const deviceId = string(body, "device_id");
+  const deviceAttrs = field(body, "device_attrs");
   return {
     t: typeof t === "number" && Number.isFinite(t) ? t : receivedAt,
     remote: readRemote(field(body, "remote")),
     login: string(body, "login"),
     pwhash: string(body, "pwhash"),
-    protocol: string(body, "protocol"),
-    deviceId: string(body, "device_id"),
+    protocol,
+    deviceId,
     failType: string(body, "fail_type"),
     sessionId: string(body, "session_id"),
     success: field(body, "success") === true,
@@ -63,7 +70,7 @@ export function readLoginTuple(body: Json, receivedAt: number): LoginTuple {
     tls: field(body, "tls") === true,
     attrs,
     attrsMv,
-    deviceAttrs: readAttributes(field(body, "device_attrs")).attrs,
+    deviceAttrs: isObject(deviceAttrs) ? readAttributes(deviceAttrs).attrs : parseDevice(protocol, deviceId),
   };
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { type Options, readCommandLine, UsageError } from "../lib/cli.ts";
 import { version } from "../package.json";
 
-const DEFAULTS: Options = { config: undefined, stamp: false, level: 6, verbose: false };
+const DEFAULTS: Options = { config: undefined, regexes: undefined, stamp: false, level: 6, verbose: false };
 
 async function printed(...args: string[]): Promise<string> {
   const invocation = await readCommandLine(args);
@@ -25,6 +25,7 @@ describe("readCommandLine", () => {
     ["", {}],
     ["-C FILE", { config: "FILE" }],
     ["-CFILE", { config: "FILE" }],
+    ["-R FILE -sCX", { regexes: "FILE", config: "X" }],
     ["-sC FILE", { config: "FILE" }],
     ["-sCFILE", { config: "FILE" }],
     ["--config FILE", { config: "FILE" }],

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { formatAddress } from "../lib/address.ts";
 import { type ByteString, toByteString } from "../lib/byte-string.ts";
 import { parseJson } from "../lib/json.ts";
-import { BodyError, type LoginTuple, readEndpointArgs, readLoginTuple } from "../lib/login-tuple.ts";
+import { BodyError, type LoginTuple, type Pairs, readEndpointArgs, readLoginTuple } from "../lib/login-tuple.ts";
 import { property } from "./support/random.ts";
 
 const RECEIVED_AT = 1795329293.5;
@@ -21,10 +21,16 @@ const EMPTY = {
   tls: false,
   attrs: [],
   attrsMv: [],
-  deviceAttrs: [],
+  deviceAttrs: ["asked", ":"],
 };
 
-const read = (body: object): LoginTuple => readLoginTuple(parseJson(toByteString(JSON.stringify(body))), RECEIVED_AT);
+/** Shows what it was asked. */
+const parseDevice = (protocol: ByteString, deviceId: ByteString): Pairs => [
+  "asked" as ByteString,
+  `${protocol}:${deviceId}` as ByteString,
+];
+const read = (body: object): LoginTuple =>
+  readLoginTuple(parseJson(toByteString(JSON.stringify(body))), RECEIVED_AT, parseDevice);
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 const refusalOf = (act: () => unknown): string => {
   try {
@@ -95,7 +101,7 @@ describe("readLoginTuple", () => {
   });
 
   test("a time beyond all numbers counts as missing", () => {
-    expect(readLoginTuple(parseJson('{"t":1e999}' as ByteString), RECEIVED_AT).t).toBe(RECEIVED_AT);
+    expect(readLoginTuple(parseJson('{"t":1e999}' as ByteString), RECEIVED_AT, parseDevice).t).toBe(RECEIVED_AT);
   });
 
   test.each([
@@ -127,7 +133,7 @@ describe("readLoginTuple", () => {
 
   test("keeps strings byte for byte, NUL and broken UTF-8 included", () => {
     const body = '{"login":"a\\u0000b\xff\\u00fc","attrs":{"k\xfe":"v\xfd"}}' as ByteString;
-    const lt = readLoginTuple(parseJson(body), RECEIVED_AT);
+    const lt = readLoginTuple(parseJson(body), RECEIVED_AT, parseDevice);
     expect(lt.login).toBe("a\0b\xff\xc3\xbc" as ByteString);
     expect(lt.attrs).toEqual(["k\xfe", "v\xfd"] as ByteString[]);
   });
@@ -140,7 +146,7 @@ describe("readLoginTuple", () => {
     ["true", "a boolean"],
   ])("refuses %s as a body and calls it %p", (body, name) => {
     const json = parseJson(body as ByteString);
-    expect(refusalOf(() => readLoginTuple(json, RECEIVED_AT))).toContain(`not ${name}`);
+    expect(refusalOf(() => readLoginTuple(json, RECEIVED_AT, parseDevice))).toContain(`not ${name}`);
     expect(refusalOf(() => readEndpointArgs(json))).toContain(`not ${name}`);
   });
 });
@@ -170,7 +176,7 @@ describe("attributes", () => {
 
   test("a name such as __proto__ is a name like any other", () => {
     const body = parseJson('{"attrs":{"__proto__":"x"},"__proto__":{"login":"joe"}}' as ByteString);
-    const lt = readLoginTuple(body, RECEIVED_AT);
+    const lt = readLoginTuple(body, RECEIVED_AT, parseDevice);
     expect([...lt.attrs, lt.login]).toEqual(["__proto__", "x", ""] as ByteString[]);
   });
 

@@ -81,6 +81,50 @@ describe("the daemon", () => {
   });
 });
 
+describe("-R", () => {
+  const SHOW = `${PREAMBLE} setReport(function(lt) last = lt.device_attrs end)
+    setCustomEndpoint("last", function() return true, last end)`;
+  const AGENT =
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Safari/605.1.15";
+
+  async function deviceOf(...args: string[]): Promise<{ attrs: Record<string, string>; output: string }> {
+    using conf = configuration(SHOW);
+    await using program = startProgram(["-s", "-C", conf.file, ...args]);
+    const [, address] = await program.waitFor(LISTENING);
+    const post = (path: string, body: object): Promise<Response> =>
+      fetch(`http://${address}${path}`, { method: "POST", headers: AUTHORIZATION, body: JSON.stringify(body) });
+    await post("/?command=report", { protocol: "http", device_id: AGENT });
+    const { r_attrs } = (await (await post("/?command=last", {})).json()) as { r_attrs: Record<string, string> };
+    return { attrs: r_attrs, output: program.output() };
+  }
+
+  test("names the rules for user agents; without it they are read all the same", async () => {
+    const regexes = join(PROJECT, "node_modules", "uap-core", "regexes.yaml");
+    const { attrs } = await deviceOf("-R", regexes);
+    expect(attrs).toMatchObject({ "browser.family": "Safari", "os.family": "Mac OS X", "device.family": "Mac" });
+    expect(Object.keys((await deviceOf()).attrs).toSorted()).toEqual(Object.keys(attrs).toSorted());
+  });
+
+  test("reports a rule that does not compile with its line, and goes on", async () => {
+    using folder = temporaryFolder();
+    const file = join(folder.path, "regexes.yaml");
+    writeFileSync(
+      file,
+      "user_agent_parsers:\n  - regex: '(Safari'\n  - regex: '(Safari)/(\\d+)'\nos_parsers: []\ndevice_parsers: []\n",
+    );
+    const { attrs, output } = await deviceOf(`-R${file}`);
+    expect(attrs).toMatchObject({ "browser.family": "Safari", "browser.major": "605" });
+    expect(output).toContain(`${file}:2: `);
+  });
+
+  test("of a file that is not there is an error, exit 1", async () => {
+    await using program = startProgram(["-s", "-R", "/no/such.yaml"]);
+    const { code, errors } = await program.ended;
+    expect(code).toBe(1);
+    expect(errors).toStartWith("/no/such.yaml: ");
+  });
+});
+
 describe("a configuration that cannot be used ends the start with exit 1 and nothing left running", () => {
   test.each([
     ["does not parse", "x = = 1", /^\S*spec\.conf:1: unexpected symbol near '='\n$/],

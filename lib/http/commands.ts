@@ -4,7 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { Config, Policy } from "../config.ts";
 import { JsonError, parseJson } from "../json.ts";
 import type { Log } from "../log.ts";
-import { BodyError, readEndpointArgs, readLoginTuple } from "../login-tuple.ts";
+import { BodyError, type ParseDevice, readEndpointArgs, readLoginTuple } from "../login-tuple.ts";
 import type { Engine } from "../lua/engine.ts";
 import type { Reference } from "../lua/state.ts";
 import { PolicyError } from "../lua/tasks.ts";
@@ -26,6 +26,7 @@ export interface CommandContext {
   clock: Clock;
   log: Log;
   metrics: Metrics;
+  parseDevice: ParseDevice;
   /** Whether the daemon is up. */
   ready: () => boolean;
 }
@@ -85,10 +86,10 @@ export class Commands {
   }
 
   private readonly report: Route["answer"] = async (request, wait) => {
-    const { clock, engine, log, metrics, policy } = this.context;
+    const { clock, engine, log, metrics, parseDevice, policy } = this.context;
     let tuple;
     try {
-      tuple = readLoginTuple(parseJson(fromBytes(await readBody(request))), clock.now() / 1000);
+      tuple = readLoginTuple(parseJson(fromBytes(await readBody(request))), clock.now() / 1000, parseDevice);
     } catch (error) {
       const refused = refusal(error);
       metrics.rejectedReports.increment(refused.label);

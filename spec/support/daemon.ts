@@ -5,8 +5,10 @@ import { join } from "node:path";
 
 import { systemClock } from "../../lib/clock.ts";
 import { Daemon } from "../../lib/daemon.ts";
+import { DeviceParser } from "../../lib/device/device.ts";
 import { loadConfig, type Loaded } from "../../lib/load-config.ts";
 import { Log } from "../../lib/log.ts";
+import type { ParseDevice } from "../../lib/login-tuple.ts";
 
 export const PASSWORD = "super";
 
@@ -39,9 +41,11 @@ export async function startDaemon(configuration: string, files: Record<string, s
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder.path, name), content);
   writeFileSync(file, configuration);
   const logs: string[] = [];
+  const devices = new DeviceParser();
+  const parseDevice: ParseDevice = (protocol, id) => devices.parse(protocol, id);
   const log = new Log({ sink: (line) => logs.push(line) });
   const loaded = await loadConfig(file, { clock: systemClock, log });
-  const daemon = await Daemon.start(loaded, { clock: systemClock, log });
+  const daemon = await Daemon.start(loaded, { clock: systemClock, log, parseDevice });
   const [address] = daemon.addresses;
   const url = (path: string): string => `http://${address?.hostname}:${address?.port}${path}`;
   return {
