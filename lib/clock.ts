@@ -13,25 +13,34 @@ export interface Clock {
   monotonic(): number;
   /** Calls `callback` once, `milliseconds` from now. */
   after(milliseconds: number, callback: () => void): CancelTimer;
+  /** Calls `callback` once {@link now} has reached a time, in milliseconds since 1970, also when the clock is set meanwhile. */
+  at(time: number, callback: () => void): CancelTimer;
 }
+
+/** Milliseconds between two looks at whether the system's clock has been set. */
+const CLOCK_CHECK = 30_000;
 
 /** The longest delay setTimeout can keep: 2^31 - 1 ms. Above it the timer would fire at once. */
 const LONGEST_TIMER = 0x7fffffff;
+
+/** Waits in steps of at most `longest` milliseconds until nothing is left. */
+function waitInSteps(left: () => number, longest: number, callback: () => void): CancelTimer {
+  let timer: ReturnType<typeof setTimeout>;
+  const step = (): void => {
+    timer = setTimeout(() => (left() > 0 ? step() : callback()), Math.min(Math.max(left(), 0), longest));
+  };
+  step();
+  return () => clearTimeout(timer);
+}
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(milliseconds, callback) {
-    let timer: ReturnType<typeof setTimeout>;
-    const wait = (left: number): void => {
-      timer = setTimeout(
-        () => (left > LONGEST_TIMER ? wait(left - LONGEST_TIMER) : callback()),
-        Math.min(left, LONGEST_TIMER),
-      );
-    };
-    wait(milliseconds);
-    return () => clearTimeout(timer);
+    const end = performance.now() + milliseconds;
+    return waitInSteps(() => end - performance.now(), LONGEST_TIMER, callback);
   },
+  at: (time, callback) => waitInSteps(() => time - Date.now(), CLOCK_CHECK, callback),
 };
 
 /**

@@ -3,6 +3,7 @@
  * The daemon serves it; other programs print or drive it.
  */
 import type { Reference } from "./lua/state.ts";
+import type { Schedule } from "./schedule.ts";
 
 /** An address and port to listen on. */
 export interface Listener {
@@ -28,11 +29,20 @@ export interface Config {
   controlSocket: Listener | undefined;
   /** 32 bytes. */
   key: Uint8Array | undefined;
+  /** Where queues and history live, absolute. */
+  stateDir: string | undefined;
+  /** How many tasks may run, waiting included, at the same time. */
+  reportTasks: number;
+  backgroundTasks: number;
+  schedules: Schedule[];
+  /** Names of custom stats. */
+  customStats: Set<string>;
 }
 
 /** The policy's functions, live in the Lua state. */
 export interface Policy {
   report: Reference | undefined;
+  background: Map<string, Reference>;
   endpoints: Map<string, Reference>;
 }
 
@@ -58,6 +68,16 @@ export const defaultConfig = (): Config => ({
   reportTimeout: 10,
   controlSocket: undefined,
   key: undefined,
+  stateDir: undefined,
+  // The reference has a thread for each, so its numbers are small. Here a task that waits costs next to nothing.
+  reportTasks: 10_000,
+  backgroundTasks: 4,
+  schedules: [],
+  customStats: new Set(),
 });
 
-export const emptyPolicy = (): Policy => ({ report: undefined, endpoints: new Map() });
+export const emptyPolicy = (): Policy => ({
+  report: undefined,
+  background: new Map(),
+  endpoints: new Map(),
+});

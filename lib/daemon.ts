@@ -1,11 +1,12 @@
 /** The daemon: serves a loaded configuration until it is stopped. */
+import { Background } from "./background.ts";
 import type { Clock } from "./clock.ts";
 import { formatListener, type Listener } from "./config.ts";
 import { HttpServer } from "./http/server.ts";
 import { ConfigError, type Loaded } from "./load-config.ts";
 import type { Log } from "./log.ts";
 import type { ParseDevice } from "./login-tuple.ts";
-import { Metrics } from "./metrics.ts";
+import { policyFailed } from "./policy-failure.ts";
 
 /** Milliseconds that requests in flight get to end when the daemon stops. */
 const STOP_BOUND = 10_000;
@@ -20,15 +21,19 @@ interface Ports {
 export class Daemon {
   private readonly log: Log;
   private readonly http: HttpServer;
+  private readonly background: Background;
   private ready = false;
 
   private constructor(
     private readonly loaded: Loaded,
-    { clock, log, parseDevice }: Ports,
+    private readonly ports: Ports,
   ) {
+    const { clock, log, parseDevice } = ports;
     this.log = log;
     const ready = (): boolean => this.ready;
-    this.http = new HttpServer({ ...loaded, clock, log, parseDevice, metrics: new Metrics(), ready });
+    this.http = new HttpServer({ ...loaded, clock, log, parseDevice, ready });
+    const most = (): number => loaded.config.backgroundTasks;
+    this.background = new Background({ clock, log, most, run: (name) => this.runBackground(name) });
   }
 
   /**
@@ -42,12 +47,13 @@ export class Daemon {
     try {
       for (const listener of config.listeners) daemon.http.listen(listener);
     } catch (error) {
-      await daemon.http.stop(0);
+      await daemon.http.cut();
       throw new ConfigError((error as Error).message);
     }
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");
     for (const address of daemon.addresses) log.notice(`listening on ${formatListener(address)}`);
     if (config.listeners.length === 0) log.warn("no listener: nothing is served (addListener)");
+    for (const schedule of config.schedules) daemon.background.add(schedule);
     daemon.ready = true;
     return daemon;
   }
@@ -57,12 +63,27 @@ export class Daemon {
     return this.http.addresses;
   }
 
-  /** Stops accepting, lets requests in flight end within a bound, and frees the Lua state. */
+  /** Stops accepting, lets requests and background functions end within a bound, and frees the Lua state. */
   async stop(): Promise<void> {
     this.ready = false;
     const { inFlight } = this.http;
     if (inFlight > 0) this.log.notice(`stopping; waiting for ${inFlight} requests in flight`);
-    await this.http.stop(STOP_BOUND);
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const cancel = this.ports.clock.after(STOP_BOUND, resolve);
+    await Promise.race([Promise.all([this.http.stop(), this.background.stop()]), late]);
+    cancel();
+    await this.http.cut();
     this.loaded.engine.close();
+  }
+
+  private async runBackground(name: string): Promise<void> {
+    const { engine, policy } = this.loaded;
+    const background = policy.background.get(name);
+    if (background === undefined) return;
+    try {
+      await engine.runBackground(background);
+    } catch (error) {
+      policyFailed({ ...this.loaded, log: this.log }, name, `background function ${name}`, error);
+    }
   }
 }

@@ -9,6 +9,9 @@ import { Engine } from "./lua/engine.ts";
 import { daemonFunctions } from "./lua/functions/daemon.ts";
 import { geoipConfiguration } from "./lua/functions/geoip.ts";
 import { policyFunctions } from "./lua/functions/policy.ts";
+import { durationToSeconds, scheduleFunctions } from "./lua/functions/schedule.ts";
+import { addCustomStat, incCustomStat } from "./lua/functions/stats.ts";
+import { Metrics } from "./metrics.ts";
 
 /** The names of the commands that a custom endpoint may not take. */
 export const BUILT_IN_COMMANDS = ["report", "stats", "readyz", "livez"] as const;
@@ -17,6 +20,7 @@ export interface Loaded {
   config: Config;
   policy: Policy;
   engine: Engine;
+  metrics: Metrics;
 }
 
 /** The configuration cannot be used. The message begins with the file and, where there is one, the line. */
@@ -41,22 +45,36 @@ export async function loadConfig(file: string, { clock, log }: { clock: Clock; l
   });
   const config = defaultConfig();
   const policy = emptyPolicy();
+  const metrics = new Metrics();
   const directory = dirname(path);
   const engine = await Engine.create({ clock, log, directory });
   engine.tasks.limit = () => config.reportTimeout;
-  for (const definition of daemonFunctions(config, log)) engine.defineForConfiguration(definition);
-  for (const definition of policyFunctions(policy, engine.state, BUILT_IN_COMMANDS)) {
+  for (const definition of [
+    ...daemonFunctions(config, log, directory),
+    ...geoipConfiguration(engine.geoip, { log, directory }),
+    ...policyFunctions(policy, engine.state, BUILT_IN_COMMANDS),
+    ...scheduleFunctions(config, policy, engine.state),
+    addCustomStat(config, metrics),
+  ]) {
     engine.defineForConfiguration(definition);
   }
-  for (const definition of geoipConfiguration(engine.geoip, { log, directory })) {
-    engine.defineForConfiguration(definition);
-  }
+  engine.define(incCustomStat(config, metrics, log));
+  engine.define(durationToSeconds(log));
   try {
     await engine.runFile(source, file);
+    checkSchedules(config, policy);
   } catch (error) {
     engine.close();
     const { message, traceback } = error as { message: string; traceback?: string };
     throw new ConfigError(message.startsWith(`${file}:`) ? message : `${file}: ${message}`, traceback);
   }
-  return { config, policy, engine };
+  return { config, policy, engine, metrics };
+}
+
+/** @throws {ConfigError} for a schedule whose function does not exist */
+function checkSchedules({ schedules }: Config, { background }: Policy): void {
+  for (const { name, where } of schedules) {
+    if (background.has(name)) continue;
+    throw new ConfigError(`${where}no background function is named ${JSON.stringify(name)}: setBackground() makes one`);
+  }
 }

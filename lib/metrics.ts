@@ -16,6 +16,11 @@ export class Counter {
     if (label === undefined) this.values.set("", 0);
   }
 
+  /** Makes a label value appear before it is first counted. */
+  declare(labelValue: string): void {
+    if (!this.values.has(labelValue)) this.values.set(labelValue, 0);
+  }
+
   increment(labelValue = ""): void {
     this.values.set(labelValue, (this.values.get(labelValue) ?? 0) + 1);
   }
@@ -46,9 +51,16 @@ export class Metrics {
     "Report bodies that were refused.",
     "reason",
   );
+  readonly customStats = new Counter(
+    "trackalert_custom_stats_total",
+    "Custom stats, as the policy counts them.",
+    "metric",
+  );
   readonly luaErrors = new Counter("trackalert_lua_errors_total", "Errors raised by policy functions.", "function");
 
   format(): string {
-    return [this.reports, this.rejectedReports, this.luaErrors].map((counter) => counter.format()).join("");
+    return [this.reports, this.rejectedReports, this.customStats, this.luaErrors]
+      .map((counter) => counter.format())
+      .join("");
   }
 }

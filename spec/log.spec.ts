@@ -43,7 +43,12 @@ describe("write", () => {
 
   test("stamps lines with the local time when asked to", () => {
     const at = (...date: [number, number, number, number, number, number, number]): string => {
-      const clock: Clock = { now: () => new Date(...date).getTime(), monotonic: () => 0, after: () => () => {} };
+      const clock: Clock = {
+        now: () => new Date(...date).getTime(),
+        monotonic: () => 0,
+        after: () => () => {},
+        at: () => () => {},
+      };
       const { log, lines } = collect({ stamp: clock });
       log.info("up");
       return lines[0]![1];

@@ -43,14 +43,16 @@ describe("Metrics", () => {
     const metrics = new Metrics();
     metrics.reports.increment();
     metrics.rejectedReports.increment("json");
+    metrics.customStats.increment("seen");
     metrics.luaErrors.increment("report");
     const text = metrics.format();
     expect(text.split("\n").filter((line) => !line.startsWith("#"))).toEqual([
       "trackalert_reports_total 1",
       'trackalert_reports_rejected_total{reason="json"} 1',
+      'trackalert_custom_stats_total{metric="seen"} 1',
       'trackalert_lua_errors_total{function="report"} 1',
       "",
     ]);
-    for (const kind of ["HELP", "TYPE"]) expect(text.match(new RegExp(`^# ${kind} `, "gm"))).toHaveLength(3);
+    for (const kind of ["HELP", "TYPE"]) expect(text.match(new RegExp(`^# ${kind} `, "gm"))).toHaveLength(4);
   });
 });

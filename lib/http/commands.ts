@@ -3,12 +3,13 @@ import { fromBytes } from "../byte-string.ts";
 import type { Clock } from "../clock.ts";
 import type { Config, Policy } from "../config.ts";
 import { JsonError, parseJson } from "../json.ts";
+import { Limit } from "../limit.ts";
 import type { Log } from "../log.ts";
 import { BodyError, type ParseDevice, readEndpointArgs, readLoginTuple } from "../login-tuple.ts";
 import type { Engine } from "../lua/engine.ts";
 import type { Reference } from "../lua/state.ts";
-import { PolicyError } from "../lua/tasks.ts";
 import type { Metrics } from "../metrics.ts";
+import { policyFailed } from "../policy-failure.ts";
 import * as answers from "./answers.ts";
 import { BodyTooLarge, readBody } from "./body.ts";
 
@@ -39,10 +40,12 @@ const ENDPOINT_PREFIX = "/command/";
 export class Commands {
   private readonly routes: Map<string, Route>;
   private readonly started: number;
+  private readonly reports: Limit;
 
   constructor(private readonly context: CommandContext) {
     const { clock, config, metrics, ready } = context;
     this.started = clock.monotonic();
+    this.reports = new Limit(() => config.reportTasks);
     const live: Route = { methods: ["GET"], needsPassword: false, answer: answers.empty };
     const readiness: Route = {
       methods: ["GET"],
@@ -97,15 +100,16 @@ export class Commands {
       return answers.failure(refused.status, refused.reason, refused.headers);
     }
     metrics.reports.increment();
-    if (policy.report === undefined) return answers.reportAccepted();
+    const { report } = policy;
+    if (report === undefined) return answers.reportAccepted();
     try {
-      const running = engine.runReport(policy.report, tuple);
+      const running = this.reports.run(() => engine.runReport(report, tuple));
       if (running) {
         wait();
         await running;
       }
     } catch (error) {
-      this.policyFailed("report", "report function", error);
+      policyFailed(this.context, "report", "report function", error);
     }
     return answers.reportAccepted();
   };
@@ -124,7 +128,7 @@ export class Commands {
       const { success, attributes } = await running;
       return answers.json(JSON.stringify({ success, r_attrs: Object.fromEntries(attributes) }));
     } catch (error) {
-      this.policyFailed(name, `custom endpoint ${name}`, error);
+      policyFailed(this.context, name, `custom endpoint ${name}`, error);
       return answers.endpointFailure(500, (error as Error).message);
     }
   }
@@ -139,13 +143,6 @@ export class Commands {
       uptime: Math.floor((clock.monotonic() - this.started) / 1000),
     };
     return answers.json(JSON.stringify(stats));
-  }
-
-  /** @throws what is no fault of the policy's */
-  private policyFailed(label: string, what: string, error: unknown): void {
-    if (!(error instanceof PolicyError)) throw error;
-    this.context.metrics.luaErrors.increment(label);
-    this.context.log.failure(`${what} failed`, error);
   }
 }
 

@@ -51,17 +51,13 @@ export class HttpServer {
     }
   }
 
-  /**
-   * Stops accepting, and waits for what is in flight.
-   * @param boundMilliseconds after which connections are cut
-   */
-  async stop(boundMilliseconds: number): Promise<void> {
-    const { clock } = this.context;
-    const closed = Promise.all(this.servers.map((server) => server.stop()));
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const cancel = clock.after(boundMilliseconds, resolve);
-    await Promise.race([closed, late]);
-    cancel();
+  /** Stops accepting. @returns when what is in flight has been answered */
+  async stop(): Promise<void> {
+    await Promise.all(this.servers.map((server) => server.stop()));
+  }
+
+  /** Closes all connections, whatever they wait for. */
+  async cut(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.stop(true)));
   }
 

@@ -84,6 +84,14 @@ export class Call {
     return this.state.reference(this.thread);
   }
 
+  /** `file:line: ` of the call, for a message that comes later. */
+  where(): string {
+    this.state.api.luaL_where(this.thread, this.of.level ?? 1);
+    const where = this.state.text(this.thread, -1);
+    this.state.api.lua_settop(this.thread, -2);
+    return where;
+  }
+
   /** The error for an argument whose value is wrong. */
   wrong(position: number, problem: string): LuaError {
     const counted = position - (this.of.self ?? 0);

@@ -129,6 +129,15 @@ export class Engine {
     );
   }
 
+  /** Runs a background function. Resolved when it has returned; at once if it did not wait. */
+  runBackground(background: Reference): MaybePromise<void> {
+    const prepare = (L: LuaThread): number => {
+      this.state.pushReference(L, background);
+      return 0;
+    };
+    return this.tasks.run("background", prepare, () => {});
+  }
+
   /** Runs a custom endpoint. */
   runEndpoint(endpoint: Reference, args: Attributes): MaybePromise<EndpointResult> {
     const { state } = this;

@@ -1,4 +1,6 @@
 /** Functions that configure the daemon: listeners, access, control socket, limits. */
+import { resolve } from "node:path";
+
 import { formatAddress, parseAddress, parseNetmask } from "../../address.ts";
 import { toText } from "../../byte-string.ts";
 import type { Config, Listener } from "../../config.ts";
@@ -9,8 +11,42 @@ import { LuaError } from "../state.ts";
 const DEFAULT_CONTROL_PORT = 4004;
 const KEY_BYTES = 32;
 
-export function daemonFunctions(config: Config, log: Log): HostFunction[] {
+/** The most tasks of a kind that may be asked for. */
+const MOST_TASKS = 1_000_000;
+
+/** @param directory what relative paths are relative to */
+export function daemonFunctions(config: Config, log: Log, directory: string): HostFunction[] {
+  let [workers, reporters] = [0, 0];
+  const setReportTasks = (): void => void (config.reportTasks = Math.max(workers, reporters));
   return [
+    {
+      name: "setNumWorkerThreads",
+      body(call) {
+        workers = call.integer(1, 1, MOST_TASKS);
+        setReportTasks();
+      },
+    },
+    {
+      name: "setNumReportThreads",
+      body(call) {
+        reporters = call.integer(1, 1, MOST_TASKS);
+        setReportTasks();
+      },
+    },
+    {
+      name: "setNumSchedulerThreads",
+      body: (call) => void (config.backgroundTasks = call.integer(1, 1, MOST_TASKS)),
+    },
+    // There is one Lua state; the reference takes a number of them.
+    { name: "setNumLuaStates", body: (call) => void call.integer(1, 1, MOST_TASKS) },
+    {
+      name: "setStateDir",
+      body(call) {
+        const path = call.text(1);
+        if (path === "") throw call.wrong(1, "path expected, got an empty string");
+        config.stateDir = resolve(directory, path);
+      },
+    },
     {
       name: "addListener",
       body(call) {

@@ -1,0 +1,64 @@
+/** Background functions and when they run. */
+import type { Config, Policy } from "../../config.ts";
+import type { Log } from "../../log.ts";
+import { nextCronTime, parseDuration, type Timing } from "../../schedule.ts";
+import type { Call, HostFunction } from "../call.ts";
+import type { LuaState } from "../state.ts";
+
+/** For the configuration. A schedule may come before the function that it names. */
+export function scheduleFunctions(config: Config, policy: Policy, state: LuaState): HostFunction[] {
+  const add = (call: Call, timing: Timing): void =>
+    void config.schedules.push({ name: call.text(2), timing, where: call.where() });
+  return [
+    {
+      name: "setBackground",
+      body(call) {
+        const name = call.text(1);
+        const background = call.function(2);
+        const former = policy.background.get(name);
+        if (former !== undefined) state.release(former);
+        policy.background.set(name, background);
+      },
+    },
+    {
+      name: "cronScheduleBackgroundFunc",
+      body(call) {
+        const expression = call.text(1);
+        call.text(2);
+        try {
+          nextCronTime(expression, 0);
+        } catch (error) {
+          throw call.wrong(
+            1,
+            `cron expression expected, got ${JSON.stringify(expression)}: ${(error as Error).message}`,
+          );
+        }
+        add(call, { kind: "cron", expression });
+      },
+    },
+    {
+      name: "intervalScheduleBackgroundFunc",
+      body(call) {
+        const text = call.text(1);
+        call.text(2);
+        const seconds = parseDuration(text);
+        if (!seconds) {
+          const example = "duration above 0 such as 00:05:00 (hours, minutes, seconds)";
+          throw call.wrong(1, `${example} expected, got ${JSON.stringify(text)}`);
+        }
+        add(call, { kind: "interval", seconds });
+      },
+    },
+  ];
+}
+
+/** For policies: the seconds of a duration, 0 and an error in the log when it is none. */
+export const durationToSeconds = (log: Log): HostFunction => ({
+  name: "durationToSeconds",
+  body(call) {
+    const text = call.text(1);
+    const seconds = parseDuration(text);
+    if (seconds === undefined) log.error(`durationToSeconds: not a duration: ${JSON.stringify(text)}`);
+    return seconds ?? 0;
+  },
+});

@@ -1,0 +1,33 @@
+/** Custom stats: counters that the policy keeps. */
+import type { Config } from "../../config.ts";
+import type { Log } from "../../log.ts";
+import type { Metrics } from "../../metrics.ts";
+import type { HostFunction } from "../call.ts";
+
+/** Declares a counter; for the configuration. */
+export const addCustomStat = (config: Config, metrics: Metrics): HostFunction => ({
+  name: "addCustomStat",
+  body(call) {
+    const name = call.text(1);
+    config.customStats.add(name);
+    metrics.customStats.declare(name);
+  },
+});
+
+/** Counts; for policies. A name that was not declared is an error in the log, once. */
+export function incCustomStat(config: Config, metrics: Metrics, log: Log): HostFunction {
+  const reported = new Set<string>();
+  return {
+    name: "incCustomStat",
+    body(call) {
+      const name = call.text(1);
+      if (config.customStats.has(name)) return metrics.customStats.increment(name);
+      if (reported.has(name) || reported.size >= MOST_REPORTED) return;
+      reported.add(name);
+      log.error(`incCustomStat: no custom stat is named ${JSON.stringify(name)}: addCustomStat() declares one`);
+    },
+  };
+}
+
+/** A policy may make names up from its input; so many are reported. */
+const MOST_REPORTED = 1000;

@@ -1,0 +1,20 @@
+/** What happens when a function of the policy fails: it is logged with its traceback and counted, and the daemon goes on. */
+import type { Log } from "./log.ts";
+import { PolicyError } from "./lua/tasks.ts";
+import type { Metrics } from "./metrics.ts";
+
+/**
+ * @param label for `trackalert_lua_errors_total{function}`
+ * @param what the function, in words
+ * @throws what is no fault of the policy's
+ */
+export function policyFailed(
+  { metrics, log }: { metrics: Metrics; log: Log },
+  label: string,
+  what: string,
+  error: unknown,
+): void {
+  if (!(error instanceof PolicyError)) throw error;
+  metrics.luaErrors.increment(label);
+  log.failure(`${what} failed`, error);
+}
