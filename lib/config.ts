@@ -4,6 +4,7 @@
  */
 import type { Reference } from "./lua/state.ts";
 import type { Schedule } from "./schedule.ts";
+import type { WebHook } from "./webhooks/hook.ts";
 
 /** An address and port to listen on. */
 export interface Listener {
@@ -14,6 +15,25 @@ export interface Listener {
 /** `127.0.0.1:8084`, `[::1]:8084`. */
 export const formatListener = ({ hostname, port }: Listener): string =>
   hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+
+/** Custom webhooks and how they are sent. */
+export interface WebHookSettings {
+  hooks: WebHook[];
+  /** Their product bounds the requests in flight. */
+  threads: number;
+  connsPerThread: number;
+  /** Events that may wait or be in flight. */
+  queueSize: number;
+  /** Seconds for one attempt. */
+  timeout: number;
+  tls: {
+    verifyPeer: boolean;
+    verifyHost: boolean;
+    /** PEM, as is `client`. */
+    ca: string | undefined;
+    client: { cert: string; key: string } | undefined;
+  };
+}
 
 export interface Config {
   listeners: Listener[];
@@ -37,6 +57,7 @@ export interface Config {
   schedules: Schedule[];
   /** Names of custom stats. */
   customStats: Set<string>;
+  webhooks: WebHookSettings;
 }
 
 /** The policy's functions, live in the Lua state. */
@@ -74,6 +95,14 @@ export const defaultConfig = (): Config => ({
   backgroundTasks: 4,
   schedules: [],
   customStats: new Set(),
+  webhooks: {
+    hooks: [],
+    threads: 5,
+    connsPerThread: 10,
+    queueSize: 50_000,
+    timeout: 2,
+    tls: { verifyPeer: true, verifyHost: true, ca: undefined, client: undefined },
+  },
 });
 
 export const emptyPolicy = (): Policy => ({

@@ -63,14 +63,15 @@ export class Daemon {
     return this.http.addresses;
   }
 
-  /** Stops accepting, lets requests and background functions end within a bound, and frees the Lua state. */
+  /** Stops accepting, lets requests, background functions and webhooks end within a bound, and frees the Lua state. */
   async stop(): Promise<void> {
     this.ready = false;
     const { inFlight } = this.http;
     if (inFlight > 0) this.log.notice(`stopping; waiting for ${inFlight} requests in flight`);
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const cancel = this.ports.clock.after(STOP_BOUND, resolve);
-    await Promise.race([Promise.all([this.http.stop(), this.background.stop()]), late]);
+    const tasks = Promise.all([this.http.stop(), this.background.stop()]);
+    await Promise.race([tasks.then(() => this.loaded.webhooks.drain()), late]);
     cancel();
     await this.http.cut();
     this.loaded.engine.close();

@@ -11,7 +11,9 @@ import { geoipConfiguration } from "./lua/functions/geoip.ts";
 import { policyFunctions } from "./lua/functions/policy.ts";
 import { durationToSeconds, scheduleFunctions } from "./lua/functions/schedule.ts";
 import { addCustomStat, incCustomStat } from "./lua/functions/stats.ts";
+import { runCustomWebHook, webhookConfiguration } from "./lua/functions/webhooks.ts";
 import { Metrics } from "./metrics.ts";
+import { WebHookDelivery, type WebHookSink } from "./webhooks/delivery.ts";
 
 /** The names of the commands that a custom endpoint may not take. */
 export const BUILT_IN_COMMANDS = ["report", "stats", "readyz", "livez"] as const;
@@ -21,6 +23,7 @@ export interface Loaded {
   policy: Policy;
   engine: Engine;
   metrics: Metrics;
+  webhooks: WebHookSink;
 }
 
 /** The configuration cannot be used. The message begins with the file and, where there is one, the line. */
@@ -54,12 +57,15 @@ export async function loadConfig(file: string, { clock, log }: { clock: Clock; l
     ...geoipConfiguration(engine.geoip, { log, directory }),
     ...policyFunctions(policy, engine.state, BUILT_IN_COMMANDS),
     ...scheduleFunctions(config, policy, engine.state),
+    ...webhookConfiguration(config.webhooks, log, directory),
     addCustomStat(config, metrics),
   ]) {
     engine.defineForConfiguration(definition);
   }
   engine.define(incCustomStat(config, metrics, log));
   engine.define(durationToSeconds(log));
+  const webhooks = new WebHookDelivery(config.webhooks, { clock, log });
+  engine.define(runCustomWebHook(config.webhooks, webhooks, log));
   try {
     await engine.runFile(source, file);
     checkSchedules(config, policy);
@@ -68,7 +74,7 @@ export async function loadConfig(file: string, { clock, log }: { clock: Clock; l
     const { message, traceback } = error as { message: string; traceback?: string };
     throw new ConfigError(message.startsWith(`${file}:`) ? message : `${file}: ${message}`, traceback);
   }
-  return { config, policy, engine, metrics };
+  return { config, policy, engine, metrics, webhooks };
 }
 
 /** @throws {ConfigError} for a schedule whose function does not exist */

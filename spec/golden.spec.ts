@@ -27,16 +27,14 @@ const exchanges = readFileSync(join(GOLDEN, "http.jsonl"), "utf8")
   .split("\n")
   .map((line) => JSON.parse(line) as Exchange);
 
-/** Functions of golden.conf that come with the webhooks; their calls are left out until then. */
-const NOT_YET = /addCustomWebHook|runCustomWebHook/;
 const DATABASES = join(GOLDEN, "..", "geoip");
 
-const trimmed = readFileSync(join(GOLDEN, "golden.conf"), "utf8")
-  .split("\n")
-  .map((line) => (NOT_YET.test(line) ? `-- ${line}` : line))
-  .join("\n")
-  .replace("127.0.0.1:18385", "127.0.0.1:0")
-  .replaceAll(/"(GeoIP2-\w+-Test\.mmdb)"/g, `"${DATABASES}/$1"`);
+/** The configuration as it was, but for ports and folders of this machine. */
+const configuration = (receiver: string): string =>
+  readFileSync(join(GOLDEN, "golden.conf"), "utf8")
+    .replaceAll("127.0.0.1:18386", receiver)
+    .replace("127.0.0.1:18385", "127.0.0.1:0")
+    .replaceAll(/"(GeoIP2-\w+-Test\.mmdb)"/g, `"${DATABASES}/$1"`);
 
 /** The rows of contract/differences.md that show in these exchanges, and which answer is ours. */
 const DIFFERENCES: { why: string; when: (exchange: Exchange) => boolean; status: number; body?: object }[] = [
@@ -80,11 +78,32 @@ const DIFFERENCES: { why: string; when: (exchange: Exchange) => boolean; status:
   },
 ];
 
+interface Received {
+  method: string;
+  path: string;
+  headers: Headers;
+  body: string;
+}
+
 let daemon: TestDaemon;
+let receiver: Bun.Server<undefined>;
+const received: Received[] = [];
 beforeAll(async () => {
-  daemon = await startDaemon(trimmed);
+  receiver = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    async fetch(request) {
+      const path = new URL(request.url).pathname;
+      received.push({ method: request.method, path, headers: request.headers, body: await request.text() });
+      return new Response(null, { status: path === "/status500" ? 500 : 200 });
+    },
+  });
+  daemon = await startDaemon(configuration(`127.0.0.1:${receiver.port}`));
 });
-afterAll(() => daemon[Symbol.asyncDispose]());
+afterAll(async () => {
+  await daemon[Symbol.asyncDispose]();
+  await receiver.stop(true);
+});
 
 const send = ({ m, p, h, b }: Exchange): Promise<Response> =>
   fetch(daemon.url(p), { method: m, headers: h, ...(b === undefined ? {} : { body: b }) });
@@ -127,3 +146,29 @@ function expectStats(text: string, { m }: Exchange): void {
   const stats = JSON.parse(text) as Record<string, unknown>;
   for (const name of ["reports", "user-msec", "sys-msec", "uptime"]) expect(stats[name]).toBeNumber();
 }
+
+test("the golden webhook requests are sent as they were", async () => {
+  const golden = JSON.parse(readFileSync(join(GOLDEN, "webhooks.json"), "utf8")) as (Omit<Received, "headers"> & {
+    headers: Record<string, string>;
+  })[];
+  received.length = 0;
+  for (const login of ["hook", "auth", "fail"]) await daemon.post("/?command=report", { login, remote: "1.2.3.4" });
+  while (received.length < golden.length) await Bun.sleep(1);
+  for (const expected of golden) {
+    const event = expected.headers["x-wforce-event"];
+    const request = received.find(({ headers }) => headers.get("x-wforce-event") === event)!;
+    const date = new Date().toISOString().slice(0, 10);
+    expect(request).toMatchObject({
+      method: "POST",
+      path: expected.path.replace("2026-11-22", date),
+      body: expected.body,
+    });
+    for (const [name, value] of Object.entries(expected.headers)) {
+      const ours = request.headers.get(name);
+      if (name === "host") expect(ours).toBe(`127.0.0.1:${receiver.port}`);
+      else if (name === "x-wforce-delivery") expect(Buffer.from(ours!, "base64")).toHaveLength(32);
+      else expect([name, ours]).toEqual([name, value]);
+    }
+    expect(request.headers.has("x-wforce-signature")).toBe("x-wforce-signature" in expected.headers);
+  }
+});

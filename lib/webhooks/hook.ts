@@ -1,0 +1,89 @@
+/** Custom webhooks: what the configuration says of one, and the request it makes of an event. */
+import { randomBytes } from "node:crypto";
+
+import type { ByteString } from "../byte-string.ts";
+
+export interface WebHook {
+  /** Counted from 1 in the order of registration. */
+  id: number;
+  name: string;
+  /** With `%{YYYY}`, `%{MM}` and `%{dd}` for the date of the attempt in UTC. */
+  url: string;
+  /** Signs the body. */
+  secret: string | undefined;
+  /** `user:password`. */
+  basicAuth: string | undefined;
+  apiKey: string | undefined;
+  contentType: string | undefined;
+  /** Wraps the body for Kafka's REST proxy. */
+  kafka: boolean;
+}
+
+/** One event of a hook, to be delivered under one id however often it is tried. */
+export interface WebHookEvent {
+  hook: WebHook;
+  deliveryId: string;
+  /** The body's bytes, wrapped as the hook demands. */
+  body: Buffer;
+}
+
+export interface WebHookRequest {
+  url: string;
+  headers: Record<string, string>;
+  body: Buffer;
+}
+
+const JSON_TYPE = "application/json";
+const KAFKA_TYPE = "application/vnd.kafka.json.v2+json";
+const STANDARD_SECRET_PREFIX = "whsec_";
+/** Bytes of randomness in a delivery id, as the reference has. */
+const ID_BYTES = 32;
+
+export function createEvent(hook: WebHook, data: ByteString): WebHookEvent {
+  const bytes = hook.kafka ? `{"records":[{"value":${data}}]}` : data;
+  return { hook, deliveryId: randomBytes(ID_BYTES).toString("base64"), body: Buffer.from(bytes, "latin1") };
+}
+
+/** @param now milliseconds since 1970, of this attempt */
+export function createRequest({ hook, deliveryId, body }: WebHookEvent, now: number): WebHookRequest {
+  const timestamp = String(Math.floor(now / 1000));
+  const headers: Record<string, string> = {
+    "content-type": hook.contentType ?? (hook.kafka ? KAFKA_TYPE : JSON_TYPE),
+    "x-wforce-event": hook.name,
+    "x-wforce-hookid": String(hook.id),
+    "x-wforce-delivery": deliveryId,
+    "webhook-id": deliveryId,
+    "webhook-timestamp": timestamp,
+  };
+  if (hook.basicAuth !== undefined) {
+    headers["authorization"] = `Basic ${Buffer.from(hook.basicAuth, "utf8").toString("base64")}`;
+  }
+  if (hook.apiKey !== undefined) headers["x-api-key"] = hook.apiKey;
+  if (hook.secret !== undefined) {
+    headers["x-wforce-signature"] = sign(Buffer.from(hook.secret, "utf8"), body);
+    headers["webhook-signature"] = `v1,${sign(standardKey(hook.secret), `${deliveryId}.${timestamp}.`, body)}`;
+  }
+  return { url: datedUrl(hook.url, now), headers, body };
+}
+
+/** The url as it is at a time, in milliseconds since 1970. */
+export function datedUrl(url: string, now: number): string {
+  const date = new Date(now).toISOString();
+  return url
+    .replaceAll("%{YYYY}", date.slice(0, 4))
+    .replaceAll("%{MM}", date.slice(5, 7))
+    .replaceAll("%{dd}", date.slice(8, 10));
+}
+
+/** Base64 of the HMAC-SHA256 over the parts. */
+function sign(key: Buffer, ...parts: (string | Buffer)[]): string {
+  const hmac = new Bun.CryptoHasher("sha256", key);
+  for (const part of parts) hmac.update(part);
+  return hmac.digest("base64");
+}
+
+/** https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: secrets `whsec_<base64>`. */
+const standardKey = (secret: string): Buffer =>
+  secret.startsWith(STANDARD_SECRET_PREFIX)
+    ? Buffer.from(secret.slice(STANDARD_SECRET_PREFIX.length), "base64")
+    : Buffer.from(secret, "utf8");
