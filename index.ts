@@ -9,7 +9,7 @@ import { Daemon } from "./lib/daemon.ts";
 import { DeviceParser } from "./lib/device/device.ts";
 import { readRegexesFile, RegexesFileError } from "./lib/device/regexes-file.ts";
 import { ConfigError, loadConfig } from "./lib/load-config.ts";
-import { Log, standardOutput } from "./lib/log.ts";
+import { escapeControls, Log, standardOutput } from "./lib/log.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -27,8 +27,10 @@ try {
   else await serve(invocation.options);
 } catch (error) {
   if (!(error instanceof UsageError || error instanceof ConfigError || error instanceof RegexesFileError)) throw error;
-  console.error(error instanceof UsageError ? `trackalert: ${error.message}` : error.message);
-  if (error instanceof ConfigError && error.traceback) console.error(error.traceback);
+  console.error(error instanceof UsageError ? `trackalert: ${error.message}` : escapeControls(error.message));
+  if (error instanceof ConfigError && error.traceback) {
+    console.error(error.traceback.split("\n").map(escapeControls).join("\n").replaceAll("\\t", "\t"));
+  }
   process.exit(error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE);
 }
 
@@ -39,6 +41,11 @@ async function serve({ config, regexes, stamp, level, verbose }: Options): Promi
   const log = new Log({ sink: standardOutput(), level, verbose, stamp: stamp ? clock : undefined });
   const devices = await openDevices(regexes, log);
   const loaded = await loadConfig(file, { clock, log });
+  loaded.engine.tasks.onBroken = ({ message }) => {
+    // Nothing that the state holds can be trusted: better a supervisor's restart than wrong verdicts.
+    console.error(message);
+    process.exit(EXIT_FAILURE);
+  };
   process.chdir(dirname(resolve(file)));
   const daemon = await Daemon.start(loaded, { clock, log, parseDevice: (protocol, id) => devices.parse(protocol, id) });
   const signal = await nextSignal();
@@ -56,14 +63,12 @@ async function openDevices(regexes: string | undefined, log: Log): Promise<Devic
   return new DeviceParser(rules);
 }
 
-/** Resolves with the first SIGTERM or SIGINT. A second one ends the process at once. */
+/** Resolves with the first SIGTERM or SIGINT. A second one, of either kind, ends the process at once. */
 function nextSignal(): Promise<NodeJS.Signals> {
   return new Promise((received) => {
+    let signals = 0;
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(EXIT_FAILURE));
-        received(signal);
-      });
+      process.on(signal, () => (signals++ === 0 ? received(signal) : process.exit(EXIT_FAILURE)));
     }
   });
 }

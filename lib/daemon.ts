@@ -51,6 +51,7 @@ export class Daemon {
       throw new ConfigError((error as Error).message);
     }
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");
+    if (config.controlSocket) log.warn("the control socket is not served by this version yet (controlSocket)");
     for (const address of daemon.addresses) log.notice(`listening on ${formatListener(address)}`);
     if (config.listeners.length === 0) log.warn("no listener: nothing is served (addListener)");
     for (const schedule of config.schedules) daemon.background.add(schedule);

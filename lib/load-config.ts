@@ -5,7 +5,7 @@ import { dirname, resolve } from "node:path";
 import type { Clock } from "./clock.ts";
 import { type Config, defaultConfig, emptyPolicy, type Policy } from "./config.ts";
 import type { Log } from "./log.ts";
-import { Engine } from "./lua/engine.ts";
+import { Engine, shortChunkName } from "./lua/engine.ts";
 import { daemonFunctions } from "./lua/functions/daemon.ts";
 import { geoipConfiguration } from "./lua/functions/geoip.ts";
 import { policyFunctions } from "./lua/functions/policy.ts";
@@ -72,7 +72,9 @@ export async function loadConfig(file: string, { clock, log }: { clock: Clock; l
   } catch (error) {
     engine.close();
     const { message, traceback } = error as { message: string; traceback?: string };
-    throw new ConfigError(message.startsWith(`${file}:`) ? message : `${file}: ${message}`, traceback);
+    const name = shortChunkName(file);
+    const located = message.startsWith(`${name}:`) ? file + message.slice(name.length) : `${file}: ${message}`;
+    throw new ConfigError(located, traceback);
   }
   return { config, policy, engine, metrics, webhooks };
 }

@@ -53,9 +53,12 @@ export class Log {
 /** A message and its key-values as one line: `Received report: login="joe" n="1"`. Keys are sorted. */
 export function formatFields(message: string, fields: Iterable<[key: string, value: string]>): string {
   const sorted = [...fields].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  const texts = sorted.map(([key, value]) => `${key}="${escapeControls(value.replace(/["\\]/g, "\\$&"))}"`);
+  const texts = sorted.map(([key, value]) => `${escapeKey(key)}="${escapeControls(value.replace(/["\\]/g, "\\$&"))}"`);
   return texts.length === 0 ? message : `${message}: ${texts.join(" ")}`;
 }
+
+/** A key stands without quotes, so what would end it becomes an underscore. */
+const escapeKey = (key: string): string => escapeControls(key.replace(/[\s"=\\]/g, "_"));
 
 /** C0 and C1 controls, DEL, and the two separators that some readers take for line ends. */
 const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
@@ -77,8 +80,24 @@ function timestamp(milliseconds: number): string {
   return `[${date} ${time},${String(at.getMilliseconds()).padStart(3, "0")}] `;
 }
 
-/** Lines on standard output. A reader that has gone away ends the lines, not the daemon. */
+/** Bytes that may wait for a slow reader of standard output. */
+const MOST_BUFFERED = 4 * 1024 * 1024;
+
+/**
+ * Lines on standard output. A reader that has gone away or does not read ends the lines, not the daemon: what does not fit
+ * is dropped, and how much is said when there is room again.
+ */
 export function standardOutput(): LogSink {
-  process.stdout.on("error", () => {});
-  return (line) => void process.stdout.write(`${line}\n`);
+  const { stdout } = process;
+  let dropped = 0;
+  stdout.on("error", () => {});
+  return (line) => {
+    if (stdout.writableLength > MOST_BUFFERED) {
+      dropped++;
+      return;
+    }
+    if (dropped > 0) stdout.write(`${dropped} log lines were dropped: standard output was not read\n`);
+    dropped = 0;
+    stdout.write(`${line}\n`);
+  };
 }

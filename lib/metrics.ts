@@ -51,6 +51,10 @@ export class Metrics {
     "Report bodies that were refused.",
     "reason",
   );
+  readonly refusedRequests = new Counter(
+    "trackalert_requests_refused_total",
+    "Requests answered 503 because too many were in flight.",
+  );
   readonly customStats = new Counter(
     "trackalert_custom_stats_total",
     "Custom stats, as the policy counts them.",
@@ -59,7 +63,7 @@ export class Metrics {
   readonly luaErrors = new Counter("trackalert_lua_errors_total", "Errors raised by policy functions.", "function");
 
   format(): string {
-    return [this.reports, this.rejectedReports, this.customStats, this.luaErrors]
+    return [this.reports, this.rejectedReports, this.refusedRequests, this.customStats, this.luaErrors]
       .map((counter) => counter.format())
       .join("");
   }

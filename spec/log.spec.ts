@@ -131,6 +131,18 @@ describe("formatFields", () => {
   });
 });
 
+describe("a key", () => {
+  test("cannot pass for another field", () => {
+    expect(
+      formatFields("m", [
+        ['a="1" b', "c"],
+        ["n\n", "d"],
+        ["ü.x-y", "e"],
+      ]),
+    ).toBe('m: a__1__b="c" n_="d" ü.x-y="e"');
+  });
+});
+
 describe("escapeControls", () => {
   test.each([
     ["plain ü😀 text", "plain ü😀 text"],

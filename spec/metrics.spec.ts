@@ -49,10 +49,11 @@ describe("Metrics", () => {
     expect(text.split("\n").filter((line) => !line.startsWith("#"))).toEqual([
       "trackalert_reports_total 1",
       'trackalert_reports_rejected_total{reason="json"} 1',
+      "trackalert_requests_refused_total 0",
       'trackalert_custom_stats_total{metric="seen"} 1',
       'trackalert_lua_errors_total{function="report"} 1',
       "",
     ]);
-    for (const kind of ["HELP", "TYPE"]) expect(text.match(new RegExp(`^# ${kind} `, "gm"))).toHaveLength(4);
+    for (const kind of ["HELP", "TYPE"]) expect(text.match(new RegExp(`^# ${kind} `, "gm"))).toHaveLength(5);
   });
 });

@@ -41,6 +41,24 @@ describe("the daemon", () => {
     },
   );
 
+  test("ends at once on a second signal, of either kind", async () => {
+    using conf = configuration(`${PREAMBLE} setReport(function() sleep(3600) end)`);
+    await using program = startProgram(["-s", "-C", conf.file]);
+    const [, address] = await program.waitFor(LISTENING);
+    const answer = fetch(`http://${address}/?command=report`, {
+      method: "POST",
+      headers: AUTHORIZATION,
+      body: "{}",
+    }).catch(() => {});
+    const stats = (): Promise<Response> => fetch(`http://${address}/command/stats`, { headers: AUTHORIZATION });
+    while (((await (await stats()).json()) as { reports: number }).reports === 0) await Bun.sleep(1);
+    program.kill("SIGTERM");
+    await program.waitFor(/waiting for/);
+    program.kill("SIGINT");
+    expect((await program.ended).code).toBe(1);
+    await answer;
+  });
+
   test("has the configuration's folder as its working directory", async () => {
     using conf = configuration(
       `${PREAMBLE} dofile("other.lua") infoLog("read", { own = io.open("spec.conf") ~= nil })`,
@@ -172,7 +190,32 @@ describe("a configuration that cannot be used ends the start with exit 1 and not
     }
   });
 
-  test("one that asks for a taken port", async () => {
+  test("one that asks for a port that another trackalert has, or for one twice", async () => {
+    using conf = configuration(PREAMBLE);
+    await using first = startProgram(["-s", "-C", conf.file]);
+    const [, address] = await first.waitFor(LISTENING);
+    using same = configuration(`addListener("${address}", false, "", "", {})`);
+    await using second = startProgram(["-s", "-C", same.file]);
+    expect(await second.ended).toMatchObject({ code: 1, errors: `cannot listen on ${address}: EADDRINUSE\n` });
+    first.kill("SIGTERM");
+    await first.ended;
+    using twice = configuration(`for i = 1, 2 do addListener("${address}", false, "", "", {}) end`);
+    await using third = startProgram(["-s", "-C", twice.file]);
+    expect(await third.ended).toMatchObject({ code: 1, errors: `cannot listen on ${address}: EADDRINUSE\n` });
+  });
+
+  test("one whose path is longer than Lua can show", async () => {
+    using folder = temporaryFolder();
+    const deep = join(folder.path, "a".repeat(100));
+    mkdirSync(deep);
+    const file = join(deep, "spec.conf");
+    writeFileSync(file, "\nerror('\\27[31m')");
+    await using program = startProgram(["-s", "-C", file]);
+    const { code, errors } = await program.ended;
+    expect([code, errors.split("\n")[0]]).toEqual([1, `${file}:2: \\x1b[31m`]);
+  });
+
+  test("one that asks for a port that another program has", async () => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
     const { port } = taken.address() as { port: number };

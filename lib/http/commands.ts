@@ -16,9 +16,11 @@ import { BodyTooLarge, readBody } from "./body.ts";
 export interface Route {
   methods: readonly string[];
   needsPassword: boolean;
-  /** @param wait to be called when the answer has to wait for a policy, so that the connection is not taken for idle */
-  answer(request: Request, wait: () => void): Response | Promise<Response>;
+  answer(request: Request, wait: WaitForPolicy): Response | Promise<Response>;
 }
+
+/** Waits for a policy that is parked, during which the connection is not taken for idle. */
+export type WaitForPolicy = <T>(running: Promise<T>) => Promise<T>;
 
 export interface CommandContext {
   config: Config;
@@ -104,17 +106,19 @@ export class Commands {
     if (report === undefined) return answers.reportAccepted();
     try {
       const running = this.reports.run(() => engine.runReport(report, tuple));
-      if (running) {
-        wait();
-        await running;
-      }
+      if (running) await wait(running);
     } catch (error) {
       policyFailed(this.context, "report", "report function", error);
     }
     return answers.reportAccepted();
   };
 
-  private async callEndpoint(name: string, endpoint: Reference, request: Request, wait: () => void): Promise<Response> {
+  private async callEndpoint(
+    name: string,
+    endpoint: Reference,
+    request: Request,
+    wait: WaitForPolicy,
+  ): Promise<Response> {
     let args;
     try {
       args = readEndpointArgs(parseJson(fromBytes(await readBody(request))));
@@ -124,8 +128,7 @@ export class Commands {
     }
     try {
       const running = this.context.engine.runEndpoint(endpoint, args);
-      if (running instanceof Promise) wait();
-      const { success, attributes } = await running;
+      const { success, attributes } = running instanceof Promise ? await wait(running) : running;
       return answers.json(JSON.stringify({ success, r_attrs: Object.fromEntries(attributes) }));
     } catch (error) {
       policyFailed(this.context, name, `custom endpoint ${name}`, error);

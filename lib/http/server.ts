@@ -37,6 +37,8 @@ export class HttpServer {
       const server = Bun.serve({
         hostname: listener.hostname,
         port: listener.port,
+        // Else Bun shares the port with another daemon that has it, and each gets a part of the reports.
+        reusePort: false,
         idleTimeout: IDLE_TIMEOUT,
         development: false,
         // Bodies are bounded where they are read, so that the answer can say so.
@@ -62,7 +64,7 @@ export class HttpServer {
   }
 
   private handle(request: Request, server: Bun.Server<undefined>): Response | Promise<Response> {
-    const { config, log } = this.context;
+    const { config, log, metrics } = this.context;
     const peer = server.requestIP(request)?.address ?? "";
     if (!this.access.admits(peer)) return answers.notInAcl(peer);
     const path = routeOf(request.url);
@@ -72,8 +74,18 @@ export class HttpServer {
       log.warn(`unauthorized request for ${path} from ${peer}`);
       return answers.unauthorized();
     }
-    if (this.inFlight > config.maxWebserverConns) return answers.busy();
-    return route.answer(request, () => server.timeout(request, 0));
+    if (this.inFlight > config.maxWebserverConns) {
+      metrics.refusedRequests.increment();
+      return answers.busy();
+    }
+    return route.answer(request, async (running) => {
+      server.timeout(request, 0);
+      try {
+        return await running;
+      } finally {
+        server.timeout(request, IDLE_TIMEOUT);
+      }
+    });
   }
 
   private unexpected(error: Error): Response {

@@ -1,7 +1,7 @@
 /**
  * The Lua engine: the state with its prelude and host functions, and the ways to run Lua in it.
  */
-import { fromBytes, toByteString } from "../byte-string.ts";
+import { type ByteString, fromBytes, toByteString } from "../byte-string.ts";
 import type { Clock } from "../clock.ts";
 import { GeoIPDatabases } from "../geoip-databases.ts";
 import type { Log } from "../log.ts";
@@ -14,6 +14,7 @@ import { logFunctions } from "./functions/log.ts";
 import { type WaitingFunction, waitingFunctions } from "./functions/wait.ts";
 import addressPrelude from "./prelude/address.lua" with { type: "text" };
 import coroutinePrelude from "./prelude/coroutine.lua" with { type: "text" };
+import finalizersPrelude from "./prelude/finalizers.lua" with { type: "text" };
 import geoipPrelude from "./prelude/geoip.lua" with { type: "text" };
 import loginTuplePrelude from "./prelude/login-tuple.lua" with { type: "text" };
 import { LuaState, type Reference } from "./state.ts";
@@ -37,6 +38,12 @@ export interface EngineOptions {
 
 /** Lua cuts the names of chunks to this many bytes. */
 const LONGEST_CHUNK_NAME = 59;
+/** U+FEFF in UTF-8, as a byte string. */
+const BYTE_ORDER_MARK = /^\xef\xbb\xbf/;
+
+/** The name of a file as Lua's messages will have it: whole, or without its folder where that is too long. */
+export const shortChunkName = (file: string): string =>
+  Buffer.byteLength(file) > LONGEST_CHUNK_NAME ? file.slice(file.lastIndexOf("/") + 1) : file;
 
 export class Engine {
   readonly tasks: Tasks;
@@ -104,11 +111,11 @@ export class Engine {
    */
   async runFile(source: Uint8Array, name: string): Promise<void> {
     const { state } = this;
-    const bytes = fromBytes(source);
-    // As Lua's own loader does: a first line that begins with # is a comment. The line stays, for the numbers.
-    const chunk = bytes.startsWith("#") ? toByteString(`--${bytes}`) : bytes;
+    // As Lua's own loader does: a byte order mark is skipped, and a first line that begins with # is a comment, which stays
+    // for the line numbers.
+    const bytes = fromBytes(source).replace(BYTE_ORDER_MARK, "").replace(/^#/, "--#") as ByteString;
     const prepare = (L: LuaThread): number => {
-      state.pushChunk(L, chunk, `@${name.length > LONGEST_CHUNK_NAME ? name.slice(name.lastIndexOf("/") + 1) : name}`);
+      state.pushChunk(L, bytes, `@${shortChunkName(name)}`);
       return 0;
     };
     await this.tasks.run("configuration", prepare, () => {});
@@ -181,13 +188,13 @@ export class Engine {
   }
 
   private installPrelude(clock: Clock): void {
-    const wasCut: HostFunction = { name: "was_cut", body: () => this.tasks.wasCut() };
-    const [makeWaiting] = this.runPrelude("coroutine", coroutinePrelude, [{ was_cut: wasCut }]);
+    const [makeWaiting] = this.runPrelude("coroutine", coroutinePrelude, [{ was_cut: this.tasks.wasCut }]);
     for (const waiting of waitingFunctions(clock)) this.defineWaiting(waiting, makeWaiting!);
     const addressParts = this.runPrelude("address", addressPrelude, [addressFunctions(this.log)]);
     const [makeAddress, ...classChecks] = addressParts;
     this.runPrelude("geoip", geoipPrelude, [geoipLookups(this.geoip, this.log), ...classChecks]);
     const drivers = this.runPrelude("login-tuple", loginTuplePrelude, [makeAddress!]);
+    this.runPrelude("finalizers", finalizersPrelude, []);
     [this.runReportDriver, this.runEndpointDriver] = drivers as [Reference, Reference];
   }
 

@@ -14,7 +14,8 @@
 import { toByteString } from "../byte-string.ts";
 import { stopwatch } from "../clock.ts";
 import type { Call, HostFunction, Returned } from "./call.ts";
-import { LuaError, type LuaState, type Reference } from "./state.ts";
+import { LuaPanic, type LuaState, type Reference } from "./state.ts";
+import { Waits } from "./waits.ts";
 import { type LuaThread, MASK_COUNT, Status } from "./wasm.ts";
 
 /** On whose behalf a task runs. */
@@ -26,6 +27,8 @@ const HOOK_INSTRUCTIONS = 1000;
 const UNDISTURBED = 100;
 /** Milliseconds of each further slice. */
 const SLICE = 10;
+/** Milliseconds that a failed task gets to close its variables, and its error to describe itself. */
+const CLEANUP = 1000;
 /** Threads kept for reuse; more exist only while more tasks wait at the same time. */
 const IDLE_THREADS = 1000;
 /** Where lua_State (lstate.h) has `allowhook`: behind next (4 bytes), tt, marked and status (1 each). */
@@ -45,20 +48,21 @@ export class PolicyError extends Error {
   }
 }
 
+/** The engine threw where only Lua may fail: the state cannot be trusted any more. */
+export class EngineFailure extends Error {
+  override name = "EngineFailure";
+}
+
 interface Task {
   readonly thread: LuaThread;
   readonly anchor: Reference;
   kind: TaskKind;
   /** Milliseconds on the processor so far. */
   used: number;
+  /** The wait that it began last. */
+  wait: number;
   /** Called when a parked task has ended. */
-  settle: ((failure: PolicyError | undefined) => void) | undefined;
-}
-
-/** An operation that a task waits for, from its beginning until its result is taken. */
-interface Wait {
-  task: Task | undefined;
-  outcome: (() => Returned) | undefined;
+  settle: ((failure: Error | undefined) => void) | undefined;
 }
 
 export class Tasks {
@@ -69,13 +73,12 @@ export class Tasks {
 
   /** Seconds on the processor after which a task is stopped. Asked at each start, so that it can change. */
   limit: () => number = () => 10;
-  /** Whether long tasks are sliced. A replay turns it off: slices depend on real time. */
-  sliced = true;
+  /** Told when the engine cannot go on. */
+  onBroken: (failure: EngineFailure) => void = () => {};
 
   private readonly idle: Task[] = [];
   private running: Task | undefined;
-  private readonly waits = new Map<number, Wait>();
-  private lastWait = 0;
+  private readonly waits = new Waits();
   private readonly results: number;
   private readonly hook: number;
   private readonly tostring: Reference;
@@ -83,7 +86,8 @@ export class Tasks {
   private closed = false;
   private deadline = Infinity;
   private sliceEnd = Infinity;
-  private cut = false;
+  /** Threads that were cut off at the end of a slice, until the one that resumed them has seen it. */
+  private readonly cut = new Set<LuaThread>();
 
   constructor(private readonly state: LuaState) {
     this.results = state.api.malloc(4);
@@ -96,7 +100,6 @@ export class Tasks {
   /** Forgets what is parked: after this, nothing runs any more and the state may be closed. */
   close(): void {
     this.closed = true;
-    this.waits.clear();
   }
 
   /**
@@ -116,8 +119,7 @@ export class Tasks {
     try {
       ended = this.resume(task, prepare(thread));
     } catch (error) {
-      this.discard(task);
-      throw error;
+      throw this.fail(task, error);
     }
     const finish = (): T => {
       try {
@@ -140,74 +142,28 @@ export class Tasks {
     });
   }
 
-  /**
-   * Two host functions for a prelude function that waits: the first begins the operation and returns the number to yield,
-   * the second returns the result or raises the error. Both blame the line that called the prelude function.
-   */
+  /** The two host functions behind a prelude function that waits: see {@link Waits}. */
   waitingFunctions(
     name: string,
     begin: (call: Call) => Promise<Returned>,
   ): { begin: HostFunction; take: HostFunction } {
-    return {
-      begin: {
-        name,
-        level: 2,
-        body: (call) => {
-          if (!this.state.api.lua_isyieldable(call.thread)) {
-            throw new LuaError(
-              `'${name}' cannot wait inside a function that C calls, such as a comparison of table.sort`,
-            );
-          }
-          return this.beginWait(begin(call));
-        },
-      },
-      take: { name, level: 2, body: (call) => this.takeOutcome(call.number(1)) },
-    };
+    return this.waits.functions(name, begin, (id) => void (this.running!.wait = id));
   }
 
   /** For the prelude's `coroutine.resume`: whether the coroutine that just yielded was cut off at the end of its slice. */
-  wasCut(): boolean {
-    const { cut } = this;
-    this.cut = false;
-    return cut;
-  }
-
-  private beginWait(operation: Promise<Returned>): number {
-    const id = ++this.lastWait;
-    const wait: Wait = { task: undefined, outcome: undefined };
-    this.waits.set(id, wait);
-    const settle = (outcome: () => Returned): void => {
-      wait.outcome = outcome;
-      if (wait.task) this.proceed(wait.task);
-      else this.waits.delete(id);
-    };
-    operation.then(
-      (value) => settle(() => value),
-      (error) =>
-        settle(() => {
-          throw error;
-        }),
-    );
-    return id;
-  }
-
-  private takeOutcome(id: number): Returned {
-    const wait = this.waits.get(id);
-    this.waits.delete(id);
-    return wait?.outcome?.();
-  }
+  readonly wasCut: HostFunction = {
+    name: "was_cut",
+    body: ({ state, thread }) => this.cut.delete(state.api.lua_tothread(thread, 1)),
+  };
 
   /** Goes on with a parked task and tells the one who started it when it has ended. */
   private proceed(task: Task): void {
     if (this.closed) return;
-    let failure: PolicyError | undefined;
     try {
-      if (!this.resume(task, 0)) return;
+      if (this.resume(task, 0)) task.settle!(undefined);
     } catch (error) {
-      this.discard(task);
-      failure = error instanceof PolicyError ? error : new PolicyError(String(error), "");
+      task.settle!(this.fail(task, error));
     }
-    task.settle!(failure);
   }
 
   /** @returns true when the function has returned, false when it is parked */
@@ -216,12 +172,14 @@ export class Tasks {
     const started = stopwatch();
     this.deadline = started + this.limit() * 1000 - task.used;
     const slice = task.used < UNDISTURBED ? UNDISTURBED - task.used : SLICE;
-    this.sliceEnd = this.sliced ? Math.min(this.deadline, started + slice) : this.deadline;
-    this.cut = false;
+    this.sliceEnd = Math.min(this.deadline, started + slice);
     this.running = task;
     let status;
     try {
       status = api.lua_resume(task.thread, this.state.main, args, this.results);
+    } catch (error) {
+      if (error instanceof LuaPanic) throw error;
+      throw this.broken(error);
     } finally {
       this.running = undefined;
       task.used += stopwatch() - started;
@@ -231,7 +189,7 @@ export class Tasks {
       this.park(task);
       return false;
     }
-    throw this.failure(task.thread);
+    throw this.failure(task);
   }
 
   /** Yielded is the number of a wait, 0 by the prelude for a cut inside a coroutine, nothing for a cut in the task itself. */
@@ -240,9 +198,8 @@ export class Tasks {
     const yielded = this.state.heap().readInt32LE(this.results);
     const id = yielded > 0 ? api.lua_tonumberx(task.thread, -1, 0) : 0;
     api.lua_settop(task.thread, -yielded - 1);
-    const wait = this.waits.get(id);
-    if (wait) wait.task = task;
-    else setImmediate(() => this.proceed(task));
+    this.cut.delete(task.thread);
+    this.waits.onEnd(id, () => this.proceed(task));
   }
 
   /** Called by Lua every {@link HOOK_INSTRUCTIONS} instructions of any thread. */
@@ -260,7 +217,7 @@ export class Tasks {
       api.lua_concat(L, 2);
       api.lua_error(L);
     } else if (api.lua_isyieldable(L)) {
-      this.cut = true;
+      this.cut.add(L);
       api.lua_yieldk(L, 0, 0, 0);
     }
   }
@@ -268,7 +225,7 @@ export class Tasks {
   private create(): Task {
     const { api, main } = this.state;
     const thread = api.lua_newthread(main);
-    return { thread, anchor: this.state.reference(main), kind: "report", used: 0, settle: undefined };
+    return { thread, anchor: this.state.reference(main), kind: "report", used: 0, wait: 0, settle: undefined };
   }
 
   private release(task: Task): void {
@@ -278,28 +235,50 @@ export class Tasks {
   }
 
   /**
-   * Gives up a thread that failed; the reset closes its pending variables. It is not used again: one that was stopped by
-   * an error in the hook never calls the hook again.
+   * Gives up a task that failed; the reset closes its pending variables. Its thread is not used again: one that was
+   * stopped by an error in the hook never calls the hook again.
+   * @returns the error to tell
    */
-  private discard(task: Task): void {
-    this.state.api.lua_resetthread(task.thread);
+  private fail(task: Task, error: unknown): Error {
+    if (error instanceof EngineFailure) return error;
+    this.waits.drop(task.wait);
+    this.cleaningUp(() => this.state.api.lua_resetthread(task.thread));
     this.state.release(task.anchor);
+    return error instanceof LuaPanic ? new PolicyError(error.message, "") : (error as Error);
   }
 
-  /** Reads message and traceback off a failed thread. */
-  private failure(thread: LuaThread): PolicyError {
+  /** Bounds what Lua may run outside its task. It cannot be sliced, so it gets little. */
+  private cleaningUp(action: () => void): void {
+    this.deadline = this.sliceEnd = stopwatch() + CLEANUP;
+    try {
+      action();
+    } catch (error) {
+      throw this.broken(error);
+    }
+  }
+
+  private broken(cause: unknown): EngineFailure {
+    const failure = new EngineFailure(`the Lua engine failed: ${cause}`, { cause });
+    this.onBroken(failure);
+    return failure;
+  }
+
+  /** Reads message and traceback off a task that failed. */
+  private failure(task: Task): PolicyError {
     const { api, main } = this.state;
-    api.luaL_traceback(main, thread, 0, 0);
+    api.luaL_traceback(main, task.thread, 0, 0);
     const traceback = this.state.text(main, -1, LONGEST_MESSAGE);
     api.lua_settop(main, -2);
-    return new PolicyError(this.state.scalarText(thread, -1, LONGEST_MESSAGE) ?? this.describe(thread), traceback);
+    return new PolicyError(this.state.scalarText(task.thread, -1, LONGEST_MESSAGE) ?? this.describe(task), traceback);
   }
 
   /** What Lua's `tostring` says of an error that is no string. It may run a metamethod, so it is a task of its own. */
-  private describe(failed: LuaThread): string {
+  private describe({ kind, thread: failed }: Task): string {
     const { state } = this;
     if (this.describing) return `(error object is a ${state.typeName(failed, -1)} value)`;
     this.describing = true;
+    const { limit } = this;
+    this.limit = () => CLEANUP / 1000;
     const prepare = (L: LuaThread): number => {
       state.pushReference(L, this.tostring);
       state.api.lua_xmove(failed, L, 1);
@@ -307,11 +286,12 @@ export class Tasks {
     };
     try {
       // A metamethod is called by C and cannot wait, so the result is there at once.
-      return this.run("console", prepare, (L) => state.text(L, 1, LONGEST_MESSAGE)) as string;
+      return this.run(kind, prepare, (L) => state.text(L, 1, LONGEST_MESSAGE)) as string;
     } catch (error) {
       return (error as Error).message;
     } finally {
       this.describing = false;
+      this.limit = limit;
     }
   }
 }

@@ -59,6 +59,7 @@ export interface LuaExports {
   lua_settop(L: LuaThread, index: number): void;
   lua_toboolean(L: LuaThread, index: number): number;
   lua_tolstring(L: LuaThread, index: number, length: number): number;
+  lua_tothread(L: LuaThread, index: number): LuaThread;
   lua_tonumberx(L: LuaThread, index: number, isNumber: number): number;
   lua_type(L: LuaThread, index: number): number;
   lua_xmove(from: LuaThread, to: LuaThread, count: number): void;
@@ -131,8 +132,8 @@ async function load(clock: Clock, directory: string): Promise<LuaWasm> {
     const grow = env["emscripten_resize_heap"] as (size: number) => number;
     Object.assign(env, calls.env, {
       emscripten_date_now: () => clock.now(),
-      // Beyond the end Emscripten complains on standard error; Lua's "not enough memory" says it where it belongs.
       invoke_vii: (index: number, a: number, b: number) => invoke(exports!, index, a, b),
+      // Beyond the end Emscripten complains on standard error; Lua's "not enough memory" says it where it belongs.
       emscripten_resize_heap: (size: number) => (size >>> 0 > LARGEST_MEMORY ? 0 : grow(size)),
     });
     Object.assign(imports["wasi_snapshot_preview1"]!, calls.wasi_snapshot_preview1);

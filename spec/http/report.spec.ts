@@ -161,6 +161,27 @@ describe("a login tuple", () => {
     expect(await callEndpoint(daemon, "bytes")).toEqual({ bytes: expected });
   });
 
+  test("keeps what a policy puts into it, and has no more fields than it shows", async () => {
+    await using daemon = await startDaemon(`${PREAMBLE}
+      setReport(function(lt)
+        lt.attrs = { own = "kept" }
+        result = { mv = lt.attrs_mv.list[1], own = lt.attrs.own, given = tostring(lt.attrs.given), size = #lt, dev = lt.device_attrs.d }
+        local names = {} for name in pairs(lt) do names[#names + 1] = name end table.sort(names)
+        result.names = table.concat(names, " ")
+      end)
+      setCustomEndpoint("result", function() return true, result end)`);
+    await daemon.post("/?command=report", { attrs: { given: "x", list: ["y"] }, device_attrs: { d: "z" } });
+    expect(await callEndpoint(daemon, "result")).toEqual({
+      mv: "y",
+      own: "kept",
+      given: "nil",
+      size: "0",
+      dev: "z",
+      names:
+        "attrs attrs_mv device_attrs device_id fail_type login policy_reject protocol pwhash remote session_id success t tls",
+    });
+  });
+
   test("may have attributes named as JavaScript's own", async () => {
     await using daemon = await startDaemon(SHOW_LAST);
     const shown = await lastOf(daemon, '{"attrs": {"__proto__": "a", "constructor": "b", "toString": ["c"]}}');
@@ -288,6 +309,14 @@ describe("the report function", () => {
     await using daemon = await startDaemon(PREAMBLE);
     expect((await daemon.post("/?command=report", {})).status).toBe(200);
     expect(await (await daemon.get("/command/stats")).json()).toMatchObject({ reports: 1 });
+  });
+
+  test("cannot call what configures the daemon by way of an error's __tostring either", async () => {
+    await using daemon = await startDaemon(`${PREAMBLE}
+      setReport(function() error(setmetatable({}, { __tostring = function() setMetricsNoPassword() return "shown" end })) end)`);
+    await daemon.post("/?command=report", {});
+    expect((await daemon.get("/metrics", {})).status).toBe(401);
+    expect(daemon.logs.join("\n")).toContain("report function failed: shown");
   });
 
   test("cannot call what configures the daemon: no effect, one error a name", async () => {

@@ -49,6 +49,12 @@ describe("chunks", () => {
     expect((await failure(lua, "#!/usr/bin/lua\nerror('second')")).message).toBe("spec.conf:2: second");
   });
 
+  test("a byte order mark is skipped, before a # too", async () => {
+    using lua = await startEngine();
+    expect(await lua.values("\ufeffanswer('read')")).toEqual(["read"]);
+    expect((await failure(lua, "\ufeff#!\nerror('second')")).message).toBe("spec.conf:2: second");
+  });
+
   test("byte code is refused", async () => {
     using lua = await startEngine();
     const source = await lua.values(
@@ -124,12 +130,62 @@ describe("the limit on processor time", () => {
     }
   });
 
+  test("a coroutine that is cut again and again, and its resumer too, still returns what it returns", async () => {
+    using lua = await startEngine();
+    // Some 3 ms a coroutine: with slices of 10 ms the cut falls anywhere, in the coroutine, its resumer and between them.
+    const source = `
+      local wrong = 0
+      local function work() for i = 1, 1e5 do end return 'end' end
+      for i = 1, 400 do
+        local outer = coroutine.create(function() return select(2, coroutine.resume(coroutine.create(work))) end)
+        local ok, value = coroutine.resume(outer)
+        if not ok or value ~= 'end' or coroutine.status(outer) ~= 'dead' then wrong = wrong + 1 end
+      end
+      answer(wrong)`;
+    expect(await lua.values(source)).toEqual(["0"]);
+  });
+
   test("what a coroutine yields is not mistaken for a cut", async () => {
     using lua = await startEngine();
     const source = `
       local co = coroutine.wrap(function() for i = 1, 3 do coroutine.yield() end return 'end' end)
       answer(select('#', co()), select('#', co()), select('#', co()), co())`;
     expect(await lua.values(source)).toEqual(["0", "0", "0", "end"]);
+  });
+});
+
+describe("what would escape the limit", () => {
+  test("finalizers are not called; all else that a metatable says is", async () => {
+    using lua = await startEngine();
+    const source = `
+      local mt = { __gc = function() called = true while true do end end, __index = { x = 'index' } }
+      do local t = setmetatable({}, mt) answer(t.x, getmetatable(t) == mt, mt.__gc ~= nil) end
+      debug.setmetatable({}, mt)
+      collectgarbage() collectgarbage()
+      answer(called)
+      answer(select(2, pcall(function() setmetatable(5, mt) end)))
+      answer((pcall(setmetatable, setmetatable({}, { __metatable = 1 }), mt)))
+      answer(mt.__gc ~= nil)`;
+    expect(await lua.values(source)).toEqual([
+      "index",
+      "true",
+      "true",
+      "nil",
+      "spec.conf:7: bad argument #1 to 'setmetatable' (table expected, got number)",
+      "false",
+      "true",
+    ]);
+  });
+
+  test("a pending __close that loops is stopped, and so is the __tostring of an error", async () => {
+    using lua = await startEngine();
+    lua.engine.tasks.limit = () => 0.05;
+    const loop = "function() while true do end end";
+    expect(
+      (await failure(lua, `local x <close> = setmetatable({}, { __close = ${loop} }) error('first')`)).message,
+    ).toBe("spec.conf:1: first");
+    expect((await failure(lua, `error(setmetatable({}, { __tostring = ${loop} }))`)).message).toContain("stopped");
+    expect(await lua.values("answer('alive')")).toEqual(["alive"]);
   });
 });
 
@@ -229,6 +285,17 @@ describe("waiting", () => {
 });
 
 describe("the coroutine library", () => {
+  test("blames the caller's line for wrong arguments", async () => {
+    using lua = await startEngine();
+    for (const [call, problem] of [
+      ["coroutine.create(5)", "bad argument #1 to 'create' (function expected, got number)"],
+      ["coroutine.wrap()", "bad argument #1 to 'wrap' (function expected, got no value)"],
+      ["coroutine.resume('x')", "bad argument #1 to 'resume' (coroutine expected, got string)"],
+    ] as const) {
+      expect((await failure(lua, `\n${call} x = 1`)).message).toBe(`spec.conf:2: ${problem}`);
+    }
+  });
+
   test("behaves as Lua's own", async () => {
     using lua = await startEngine();
     const source = `

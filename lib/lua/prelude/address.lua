@@ -2,7 +2,7 @@
 --   ComboAddress { text, bytes (4 or 16), port }    Netmask { text, bytes of the network, bits }    NetmaskGroup { id }
 local host = ...
 local setmetatable, getmetatable, error, type = setmetatable, getmetatable, error, type
-local sub, format = string.sub, string.format
+local sub, format, collectgarbage = string.sub, string.format, collectgarbage
 
 -- A class's name stands in for its metatable, so that a policy can neither change it nor pass for it by accident.
 local function class(name)
@@ -102,9 +102,15 @@ function newNetmaskGroup()
   return setmetatable({ host.new_group() }, group_class)
 end
 
+-- Masks are kept by the host, where Lua does not see what they cost: now and then the collector is told.
+local MASKS_PER_STEP, STEP_KILOBYTES = 256, 1024
+local masks = 0
+
 function Group.addMask(self, ...)
   check_self(self, "NetmaskGroup", "addMask")
   host.add_mask(self[1], ...)
+  masks = masks + 1
+  if masks % MASKS_PER_STEP == 0 then collectgarbage("step", STEP_KILOBYTES) end
 end
 
 function Group.match(self, ca)

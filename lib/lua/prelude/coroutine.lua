@@ -9,7 +9,7 @@ local CUT = 0 -- not the number of a wait: "I was cut off at the end of my slice
 
 local create, resume, yield, running = coroutine.create, coroutine.resume, coroutine.yield, coroutine.running
 local status, close, isyieldable = coroutine.status, coroutine.close, coroutine.isyieldable
-local error, rawequal, setmetatable = error, rawequal, setmetatable
+local error, rawequal, setmetatable, type, format = error, rawequal, setmetatable, type, string.format
 local was_cut = host.was_cut
 
 local made = setmetatable({}, { __mode = "k" }) -- coroutines that a policy made, as opposed to tasks
@@ -28,7 +28,7 @@ end
 local function pass(co, ...)
   local ok, tag, id = ...
   if not ok then return ... end
-  if tag == nil and was_cut() then
+  if tag == nil and was_cut(co) then
     id = CUT
   elseif not rawequal(tag, AWAIT) then
     return ...
@@ -39,12 +39,21 @@ local function pass(co, ...)
   return pass(co, resume(co))
 end
 
+local function check(value, kind, name)
+  if type(value) ~= kind then
+    local got = value == nil and "no value" or type(value)
+    error(format("bad argument #1 to '%s' (%s expected, got %s)", name, kind == "thread" and "coroutine" or kind, got), 3)
+  end
+end
+
 local function resume_passing(co, ...)
+  check(co, "thread", "resume")
   if waiting[co] then return false, "cannot resume non-suspended coroutine" end
   return pass(co, resume(co, ...))
 end
 
 local function create_made(f)
+  check(f, "function", "create")
   local co = create(f)
   made[co] = true
   return co
@@ -64,6 +73,7 @@ end
 coroutine.create, coroutine.resume = create_made, resume_passing
 
 function coroutine.wrap(f)
+  check(f, "function", "wrap")
   local co = create_made(f)
   return function(...)
     return unwrap(co, resume_passing(co, ...))

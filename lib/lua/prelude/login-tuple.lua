@@ -30,16 +30,23 @@ local function read_lists(packed, at, count)
 end
 
 -- The three tables of attributes are made when a policy first asks for one: most reports pass without. Until then the
--- packed tuple waits in the list part: { packed, position, count of attrs, of attrs_mv, of device_attrs }.
+-- packed tuple waits under keys that nobody else has.
+local PACKED, POSITION = {}, {}
+local COUNTS = 1 + 8 + 3 + 2 -- where the three counts stand: see codec.ts
+
 local function unpack_attributes(tuple)
-  local packed, at, attr_count, list_count, device_count = tuple[1], tuple[2], tuple[3], tuple[4], tuple[5]
+  local packed, at = rawget(tuple, PACKED), rawget(tuple, POSITION)
   if not packed then return end
-  for i = 1, 5 do
-    tuple[i] = nil
-  end
-  tuple.attrs, at = read_strings(packed, at, attr_count)
-  tuple.attrs_mv, at = read_lists(packed, at, list_count)
-  tuple.device_attrs = read_strings(packed, at, device_count)
+  tuple[PACKED], tuple[POSITION] = nil, nil
+  local attr_count, list_count, device_count = unpack("<I4I4I4", packed, COUNTS)
+  local attrs, attrs_mv
+  attrs, at = read_strings(packed, at, attr_count)
+  attrs_mv, at = read_lists(packed, at, list_count)
+  -- What the policy has put there in the meantime stays.
+  tuple.attrs = rawget(tuple, "attrs") or attrs
+  tuple.attrs_mv = rawget(tuple, "attrs_mv") or attrs_mv
+  local device_attrs = read_strings(packed, at, device_count)
+  tuple.device_attrs = rawget(tuple, "device_attrs") or device_attrs
 end
 
 local LoginTuple = { __name = "LoginTuple", __metatable = "LoginTuple" }
@@ -56,14 +63,11 @@ function LoginTuple.__pairs(tuple)
 end
 
 local function login_tuple(packed)
-  local t, success, policy_reject, tls, port, attr_count, list_count, device_count, remote, address, login, pwhash, protocol, device_id, fail_type, session_id, at =
+  local t, success, policy_reject, tls, port, _, _, _, remote, address, login, pwhash, protocol, device_id, fail_type, session_id, at =
     unpack("<dBBBI2I4I4I4s1s1s4s4s4s4s4s4", packed)
   return setmetatable({
-    packed,
-    at,
-    attr_count,
-    list_count,
-    device_count,
+    [PACKED] = packed,
+    [POSITION] = at,
     t = tointeger(t) or t,
     remote = make_address(remote, address, port),
     login = login,

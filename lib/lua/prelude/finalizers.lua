@@ -1,0 +1,28 @@
+-- Finalizers (__gc) of a policy are not called: Lua runs them with the count hook off, so that one that loops could not be
+-- stopped. The Lua of the reference does not call them for tables either.
+local rawget, rawset, type, pcall, error, format = rawget, rawset, type, pcall, error, string.format
+
+-- Lua looks for __gc at the moment the metatable is set, and only then.
+local function set_without_finalizer(set, value, metatable)
+  local finalizer = type(metatable) == "table" and rawget(metatable, "__gc")
+  if not finalizer then return set(value, metatable) end
+  rawset(metatable, "__gc", nil)
+  local ok, result = pcall(set, value, metatable)
+  rawset(metatable, "__gc", finalizer)
+  if not ok then error(result, 3) end
+  return result
+end
+
+local set, set_any = setmetatable, debug.setmetatable
+
+function setmetatable(value, metatable)
+  if type(value) ~= "table" then
+    local got = value == nil and "no value" or type(value)
+    error(format("bad argument #1 to 'setmetatable' (table expected, got %s)", got), 2)
+  end
+  return set_without_finalizer(set, value, metatable)
+end
+
+function debug.setmetatable(value, metatable)
+  return set_without_finalizer(set_any, value, metatable)
+end

@@ -1,0 +1,83 @@
+/**
+ * Waits: operations of the host that a task has begun and whose result it takes later.
+ *
+ * A prelude function calls the host twice: to begin, which answers a number, and, when it runs again, to take the result.
+ */
+import type { Call, HostFunction, Returned } from "./call.ts";
+import { LuaError } from "./state.ts";
+
+interface Wait {
+  /** Set when the operation has ended: answers its result or throws its error. */
+  outcome: (() => Returned) | undefined;
+  /** Goes on with the task that is parked for it. */
+  wake: (() => void) | undefined;
+}
+
+export class Waits {
+  private readonly waits = new Map<number, Wait>();
+  private last = 0;
+
+  /**
+   * The two host functions behind a function that waits. Both blame the line that called the prelude function.
+   * @param begun told the number of each wait that begins
+   */
+  functions(
+    name: string,
+    begin: (call: Call) => Promise<Returned>,
+    begun: (id: number) => void,
+  ): { begin: HostFunction; take: HostFunction } {
+    return {
+      begin: {
+        name,
+        level: 2,
+        body: (call) => {
+          if (!call.state.api.lua_isyieldable(call.thread)) {
+            throw new LuaError(
+              `'${name}' cannot wait inside a function that C calls, such as a comparison of table.sort`,
+            );
+          }
+          const id = this.begin(begin(call));
+          begun(id);
+          return id;
+        },
+      },
+      take: { name, level: 2, body: (call) => this.take(call.number(1)) },
+    };
+  }
+
+  /** Has `wake` called when the wait has ended, in a later turn of the event loop if it has already. */
+  onEnd(id: number, wake: () => void): void {
+    const wait = this.waits.get(id);
+    if (wait && !wait.outcome) wait.wake = wake;
+    else setImmediate(wake);
+  }
+
+  /** Forgets a wait that nobody will take. */
+  drop(id: number): void {
+    this.waits.delete(id);
+  }
+
+  private begin(operation: Promise<Returned>): number {
+    const id = ++this.last;
+    const wait: Wait = { outcome: undefined, wake: undefined };
+    this.waits.set(id, wait);
+    const end = (outcome: () => Returned): void => {
+      wait.outcome = outcome;
+      wait.wake?.();
+    };
+    operation.then(
+      (value) => end(() => value),
+      (error) =>
+        end(() => {
+          throw error;
+        }),
+    );
+    return id;
+  }
+
+  private take(id: number): Returned {
+    const wait = this.waits.get(id);
+    this.waits.delete(id);
+    return wait?.outcome?.();
+  }
+}
