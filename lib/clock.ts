@@ -11,6 +11,8 @@ export interface Clock {
   now(): number;
   /** Milliseconds since an arbitrary start. Never jumps; for durations. */
   monotonic(): number;
+  /** Seconds that this process has spent on the processor. */
+  cpu(): number;
   /** Calls `callback` once, `milliseconds` from now. */
   after(milliseconds: number, callback: () => void): CancelTimer;
   /** Calls `callback` once {@link now} has reached a time, in milliseconds since 1970, also when the clock is set meanwhile. */
@@ -36,6 +38,10 @@ function waitInSteps(left: () => number, longest: number, callback: () => void):
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
+  cpu() {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  },
   after(milliseconds, callback) {
     const end = performance.now() + milliseconds;
     return waitInSteps(() => end - performance.now(), LONGEST_TIMER, callback);

@@ -63,3 +63,10 @@ describe("now and monotonic", () => {
     expect(stopwatch() - before[1]).toBeWithin(0, year);
   });
 });
+
+test("cpu counts the seconds that this process computes", () => {
+  const [cpu, started] = [systemClock.cpu(), stopwatch()];
+  while (stopwatch() - started < 50);
+  // Other threads of the process count as well; a busy machine may have given it less.
+  expect(systemClock.cpu() - cpu).toBeWithin(0.001, 5);
+});

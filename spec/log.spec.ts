@@ -48,6 +48,7 @@ describe("write", () => {
         monotonic: () => 0,
         after: () => () => {},
         at: () => () => {},
+        cpu: () => 0,
       };
       const { log, lines } = collect({ stamp: clock });
       log.info("up");

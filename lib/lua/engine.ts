@@ -11,12 +11,17 @@ import { Codec } from "./codec.ts";
 import { addressFunctions } from "./functions/address.ts";
 import { geoipLookups, geoipReloads } from "./functions/geoip.ts";
 import { logFunctions } from "./functions/log.ts";
+import { lua51Functions, moduleFunctions, systemFunctions } from "./functions/lua51.ts";
 import { type WaitingFunction, waitingFunctions } from "./functions/wait.ts";
 import addressPrelude from "./prelude/address.lua" with { type: "text" };
+import bitPrelude from "./prelude/bit.lua" with { type: "text" };
 import coroutinePrelude from "./prelude/coroutine.lua" with { type: "text" };
 import finalizersPrelude from "./prelude/finalizers.lua" with { type: "text" };
 import geoipPrelude from "./prelude/geoip.lua" with { type: "text" };
 import loginTuplePrelude from "./prelude/login-tuple.lua" with { type: "text" };
+import lua51Prelude from "./prelude/lua51.lua" with { type: "text" };
+import modulesPrelude from "./prelude/modules.lua" with { type: "text" };
+import systemPrelude from "./prelude/system.lua" with { type: "text" };
 import { LuaState, type Reference } from "./state.ts";
 import { PolicyError, Tasks } from "./tasks.ts";
 import { type LuaThread, Type } from "./wasm.ts";
@@ -190,6 +195,10 @@ export class Engine {
   private installPrelude(clock: Clock): void {
     const [makeWaiting] = this.runPrelude("coroutine", coroutinePrelude, [{ was_cut: this.tasks.wasCut }]);
     for (const waiting of waitingFunctions(clock)) this.defineWaiting(waiting, makeWaiting!);
+    const [blamed] = this.runPrelude("lua51", lua51Prelude, [lua51Functions()]);
+    this.runPrelude("bit", bitPrelude, []);
+    this.runPrelude("modules", modulesPrelude, [moduleFunctions(this.tasks)]);
+    this.runPrelude("system", systemPrelude, [systemFunctions(clock), blamed!]);
     const addressParts = this.runPrelude("address", addressPrelude, [addressFunctions(this.log)]);
     const [makeAddress, ...classChecks] = addressParts;
     this.runPrelude("geoip", geoipPrelude, [geoipLookups(this.geoip, this.log), ...classChecks]);

@@ -6,6 +6,7 @@
  * Numbers of flags and errors are those of musl and WASI, which Emscripten uses.
  */
 import fs from "node:fs";
+import { constants } from "node:os";
 import { resolve } from "node:path";
 
 /** Error numbers of wasi_snapshot_preview1. What is missing becomes EIO. */
@@ -37,6 +38,12 @@ const ERRNO: Record<string, number> = {
   ESPIPE: 70,
   EXDEV: 75,
 };
+
+/** The real system's number for one of WASI's. */
+export function systemErrorNumber(wasi: number): number {
+  const name = Object.keys(ERRNO).find((name) => ERRNO[name] === wasi) as keyof typeof constants.errno | undefined;
+  return (name && constants.errno[name]) ?? wasi;
+}
 
 const AT_REMOVEDIR = 0x200;
 const SEEK_SET = 0;
@@ -136,6 +143,8 @@ export function hostFiles(heap: () => Buffer, directory: string): SystemCalls {
     wasi_snapshot_preview1: {
       fd_read: (descriptor: number, vectors: number, count: number, result: number) =>
         wasi(result, () => {
+          // Standard input is at its end: to wait for someone to type would stop the daemon.
+          if (descriptor === 0) return 0;
           const file = owned(descriptor);
           return eachVector(vectors, count, (start, length) =>
             advance(file, fs.readSync(descriptor, heap(), start, length, file?.position ?? null)),

@@ -57,6 +57,8 @@ interface Task {
   readonly thread: LuaThread;
   readonly anchor: Reference;
   kind: TaskKind;
+  /** Each run of a function has a number of its own. */
+  run: number;
   /** Milliseconds on the processor so far. */
   used: number;
   /** The wait that it began last. */
@@ -79,6 +81,8 @@ export class Tasks {
   private readonly idle: Task[] = [];
   private running: Task | undefined;
   private readonly waits = new Waits();
+  private lastRun = 0;
+  private readonly watchedRuns = new Set<number>();
   private readonly results: number;
   private readonly hook: number;
   private readonly tostring: Reference;
@@ -113,6 +117,7 @@ export class Tasks {
     if (this.running) throw new Error("a task cannot be started from within a task");
     const task = this.idle.pop() ?? this.create();
     task.kind = kind;
+    task.run = ++this.lastRun;
     task.used = 0;
     const { thread } = task;
     let ended;
@@ -155,6 +160,18 @@ export class Tasks {
     name: "was_cut",
     body: ({ state, thread }) => this.cut.delete(state.api.lua_tothread(thread, 1)),
   };
+
+  /** The number of the running task's run, to be asked about later by {@link isRunning}. */
+  currentRun(): number {
+    const { run } = this.running!;
+    this.watchedRuns.add(run);
+    return run;
+  }
+
+  /** Whether a run whose number {@link currentRun} gave has not ended. */
+  isRunning(run: number): boolean {
+    return this.watchedRuns.has(run);
+  }
 
   /** Goes on with a parked task and tells the one who started it when it has ended. */
   private proceed(task: Task): void {
@@ -225,11 +242,12 @@ export class Tasks {
   private create(): Task {
     const { api, main } = this.state;
     const thread = api.lua_newthread(main);
-    return { thread, anchor: this.state.reference(main), kind: "report", used: 0, wait: 0, settle: undefined };
+    return { thread, anchor: this.state.reference(main), kind: "report", run: 0, used: 0, wait: 0, settle: undefined };
   }
 
   private release(task: Task): void {
     this.state.api.lua_settop(task.thread, 0);
+    if (this.watchedRuns.size > 0) this.watchedRuns.delete(task.run);
     if (this.idle.length < IDLE_THREADS) this.idle.push(task);
     else this.state.release(task.anchor);
   }
@@ -243,6 +261,7 @@ export class Tasks {
     if (error instanceof EngineFailure) return error;
     this.waits.drop(task.wait);
     this.cleaningUp(() => this.state.api.lua_resetthread(task.thread));
+    this.watchedRuns.delete(task.run);
     this.state.release(task.anchor);
     return error instanceof LuaPanic ? new PolicyError(error.message, "") : (error as Error);
   }

@@ -1,17 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { PolicyError } from "../../lib/lua/tasks.ts";
-import { startEngine, type TestEngine } from "../support/engine.ts";
-
-/** What a chunk that must fail fails with. */
-async function failure({ run }: TestEngine, source: string): Promise<Error & { traceback?: string }> {
-  const error = await run(source).then(
-    () => undefined,
-    (error: Error) => error,
-  );
-  if (!error) throw new Error("the chunk did not fail");
-  return error;
-}
+import { failure, startEngine } from "../support/engine.ts";
 
 describe("chunks", () => {
   test("ten thousand leave stack and memory where they were", async () => {

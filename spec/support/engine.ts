@@ -12,6 +12,16 @@ export interface TestEngine extends Disposable {
   values(source: string): Promise<string[]>;
 }
 
+/** What a chunk that must fail fails with. */
+export async function failure({ run }: TestEngine, source: string): Promise<Error & { traceback?: string }> {
+  const error = await run(source).then(
+    () => undefined,
+    (error: Error) => error,
+  );
+  if (!error) throw new Error("the chunk did not fail");
+  return error;
+}
+
 export async function startEngine(directory = "/"): Promise<TestEngine> {
   const logs: string[] = [];
   const log = new Log({ sink: (line) => logs.push(line), verbose: true });

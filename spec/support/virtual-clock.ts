@@ -14,6 +14,7 @@ export class VirtualClock implements Clock {
 
   now = (): number => this.time;
   monotonic = (): number => this.time;
+  cpu = (): number => this.time / 1000;
   after = (milliseconds: number, callback: () => void): (() => void) => this.at(this.time + milliseconds, callback);
 
   at(time: number, callback: () => void): () => void {

@@ -1,0 +1,24 @@
+/** What the prelude's Lua 5.1 names, modules and system functions (lua51.lua, modules.lua, system.lua) ask of the host. */
+import type { Clock } from "../../clock.ts";
+import type { HostFunction } from "../call.ts";
+import { systemErrorNumber } from "../host-files.ts";
+import type { Tasks } from "../tasks.ts";
+
+export function lua51Functions(): Record<string, HostFunction> {
+  const names = ["log10", "cosh", "sinh", "tanh"] as const;
+  return Object.fromEntries(names.map((name) => [name, { name, body: (call) => Math[name](call.number(1)) }]));
+}
+
+export function moduleFunctions(tasks: Tasks): Record<string, HostFunction> {
+  return {
+    current_run: { name: "require", body: () => tasks.currentRun() },
+    is_running: { name: "require", body: (call) => tasks.isRunning(call.number(1)) },
+  };
+}
+
+export function systemFunctions(clock: Clock): Record<string, HostFunction> {
+  return {
+    clock: { name: "clock", body: () => clock.cpu() },
+    error_number: { name: "error_number", body: (call) => systemErrorNumber(call.number(1)) },
+  };
+}

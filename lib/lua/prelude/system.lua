@@ -1,0 +1,59 @@
+-- The parts of `os`, `io` and `debug` that a daemon's Lua needs otherwise than a program's.
+local host, blamed = ...
+local error, pcall, number_type, modf, tointeger = error, pcall, math.type, math.modf, math.tointeger
+local open, remove, rename, date = io.open, os.remove, os.rename, os.date
+local error_number = host.error_number
+
+-- It would end the daemon without the shutdown that others rely on.
+function os.exit()
+  error("os.exit is not available: use shutdown()", 2)
+end
+
+-- All reports would wait for the command.
+function os.execute(command)
+  if command == nil then return false end -- "there is no shell"
+  error("'execute' not supported", 2)
+end
+
+function io.popen()
+  error("'popen' not supported", 2)
+end
+
+function debug.sethook()
+  error("debug.sethook is not available: the limit on run time uses the hook", 2)
+end
+
+function debug.debug()
+  error("debug.debug is not available: there is no terminal", 2)
+end
+
+os.clock = host.clock
+
+-- Error numbers are WebAssembly's inside; policies know Linux's.
+local function with_number(name, ...)
+  local ok, result, message, number = ...
+  if ok and result == nil and number then return nil, message, error_number(number) end
+  return blamed(name, ...)
+end
+
+function io.open(...)
+  return with_number("open", pcall(open, ...))
+end
+
+function os.remove(...)
+  return with_number("remove", pcall(remove, ...))
+end
+
+function os.rename(...)
+  return with_number("rename", pcall(rename, ...))
+end
+
+-- Times with a fraction, such as a login tuple's, were taken in 5.1.
+function os.date(...)
+  local format, time = ...
+  if number_type(time) == "float" then
+    time = tointeger((modf(time))) or time
+    return blamed("date", pcall(date, format, time))
+  end
+  return blamed("date", pcall(date, ...))
+end
