@@ -1,27 +1,17 @@
 /**
  * The Lua engine: the state with its prelude and host functions, and the ways to run Lua in it.
  */
-import { type ByteString, fromBytes, toByteString } from "../byte-string.ts";
+import { type ByteString, fromBytes } from "../byte-string.ts";
 import type { Clock } from "../clock.ts";
 import { GeoIPDatabases } from "../geoip-databases.ts";
+import { type HttpClient, networkClient } from "../http-client.ts";
 import type { Log } from "../log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
 import { Codec } from "./codec.ts";
-import { addressFunctions } from "./functions/address.ts";
-import { geoipLookups, geoipReloads } from "./functions/geoip.ts";
+import { geoipReloads } from "./functions/geoip.ts";
 import { logFunctions } from "./functions/log.ts";
-import { lua51Functions, moduleFunctions, systemFunctions } from "./functions/lua51.ts";
-import { type WaitingFunction, waitingFunctions } from "./functions/wait.ts";
-import addressPrelude from "./prelude/address.lua" with { type: "text" };
-import bitPrelude from "./prelude/bit.lua" with { type: "text" };
-import coroutinePrelude from "./prelude/coroutine.lua" with { type: "text" };
-import finalizersPrelude from "./prelude/finalizers.lua" with { type: "text" };
-import geoipPrelude from "./prelude/geoip.lua" with { type: "text" };
-import loginTuplePrelude from "./prelude/login-tuple.lua" with { type: "text" };
-import lua51Prelude from "./prelude/lua51.lua" with { type: "text" };
-import modulesPrelude from "./prelude/modules.lua" with { type: "text" };
-import systemPrelude from "./prelude/system.lua" with { type: "text" };
+import { type Drivers, installPrelude } from "./prelude.ts";
 import { LuaState, type Reference } from "./state.ts";
 import { PolicyError, Tasks } from "./tasks.ts";
 import { type LuaThread, Type } from "./wasm.ts";
@@ -39,6 +29,8 @@ export interface EngineOptions {
   log: Log;
   /** What relative paths in Lua are relative to. */
   directory: string;
+  /** How policies reach HTTP servers; the network unless given. */
+  http?: HttpClient;
 }
 
 /** Lua cuts the names of chunks to this many bytes. */
@@ -53,25 +45,26 @@ export const shortChunkName = (file: string): string =>
 export class Engine {
   readonly tasks: Tasks;
   readonly geoip: GeoIPDatabases;
+  private readonly log: Log;
   private readonly codec: Codec;
   private readonly ignored = new Set<string>();
-  private runReportDriver!: Reference;
-  private runEndpointDriver!: Reference;
+  private readonly drivers: Drivers;
 
   private constructor(
     readonly state: LuaState,
-    private readonly log: Log,
+    { clock, log, http }: EngineOptions,
   ) {
+    this.log = log;
     this.tasks = new Tasks(state);
     this.geoip = new GeoIPDatabases(log);
     this.codec = new Codec(state);
+    const { tasks, geoip } = this;
+    this.drivers = installPrelude({ state, tasks, clock, log, geoip, http: http ?? networkClient(clock) });
+    for (const definition of [...logFunctions(log), ...geoipReloads(geoip)]) this.define(definition);
   }
 
-  static async create({ clock, log, directory }: EngineOptions): Promise<Engine> {
-    const engine = new Engine(await LuaState.open(clock, directory), log);
-    engine.installPrelude(clock);
-    for (const definition of [...logFunctions(log), ...geoipReloads(engine.geoip)]) engine.define(definition);
-    return engine;
+  static async create(options: EngineOptions): Promise<Engine> {
+    return new Engine(await LuaState.open(options.clock, options.directory), options);
   }
 
   /** Frees the state. Tasks that still wait are dropped. */
@@ -132,7 +125,7 @@ export class Engine {
     return this.tasks.run(
       "report",
       (L) => {
-        state.pushReference(L, this.runReportDriver);
+        state.pushReference(L, this.drivers.runReport);
         state.pushReference(L, report);
         this.codec.pushLoginTuple(L, tuple);
         return 2;
@@ -156,7 +149,7 @@ export class Engine {
     return this.tasks.run(
       "endpoint",
       (L) => {
-        state.pushReference(L, this.runEndpointDriver);
+        state.pushReference(L, this.drivers.runEndpoint);
         state.pushReference(L, endpoint);
         this.codec.pushAttributes(L, args);
         return 2;
@@ -190,59 +183,5 @@ export class Engine {
       });
     }
     return { success, attributes };
-  }
-
-  private installPrelude(clock: Clock): void {
-    const [makeWaiting] = this.runPrelude("coroutine", coroutinePrelude, [{ was_cut: this.tasks.wasCut }]);
-    for (const waiting of waitingFunctions(clock)) this.defineWaiting(waiting, makeWaiting!);
-    const [blamed] = this.runPrelude("lua51", lua51Prelude, [lua51Functions()]);
-    this.runPrelude("bit", bitPrelude, []);
-    this.runPrelude("modules", modulesPrelude, [moduleFunctions(this.tasks)]);
-    this.runPrelude("system", systemPrelude, [systemFunctions(clock), blamed!]);
-    const addressParts = this.runPrelude("address", addressPrelude, [addressFunctions(this.log)]);
-    const [makeAddress, ...classChecks] = addressParts;
-    this.runPrelude("geoip", geoipPrelude, [geoipLookups(this.geoip, this.log), ...classChecks]);
-    const drivers = this.runPrelude("login-tuple", loginTuplePrelude, [makeAddress!]);
-    this.runPrelude("finalizers", finalizersPrelude, []);
-    [this.runReportDriver, this.runEndpointDriver] = drivers as [Reference, Reference];
-  }
-
-  /** Runs a chunk of the prelude with tables of host functions, or Lua values, as arguments. */
-  private runPrelude(name: string, source: string, args: (Record<string, HostFunction> | Reference)[]): Reference[] {
-    const { state } = this;
-    const { api } = state;
-    const prepare = (L: LuaThread): number => {
-      state.pushChunk(L, toByteString(source), `=[${name}]`);
-      for (const arg of args) {
-        if (typeof arg === "number") {
-          state.pushReference(L, arg);
-          continue;
-        }
-        api.lua_createtable(L, 0, 0);
-        for (const [key, definition] of Object.entries(arg)) {
-          pushHostFunction(state, L, definition);
-          api.lua_setfield(L, -2, state.constant(key));
-        }
-      }
-      return args.length;
-    };
-    const takeAll = (L: LuaThread, count: number): Reference[] => {
-      const references = Array.from({ length: count }, () => state.reference(L));
-      return references.reverse();
-    };
-    // The prelude never waits, so the result is there at once.
-    return this.tasks.run("configuration", prepare, takeAll) as Reference[];
-  }
-
-  private defineWaiting({ name, begin }: WaitingFunction, makeWaiting: Reference): void {
-    const { state } = this;
-    const functions = this.tasks.waitingFunctions(name, begin);
-    const prepare = (L: LuaThread): number => {
-      state.pushReference(L, makeWaiting);
-      pushHostFunction(state, L, functions.begin);
-      pushHostFunction(state, L, functions.take);
-      return 2;
-    };
-    this.tasks.run("configuration", prepare, (L) => state.api.lua_setglobal(L, state.constant(name)));
   }
 }

@@ -17,8 +17,8 @@ export class Opaque {
   constructor(readonly type: string) {}
 }
 
-/** A Lua value kept alive by the registry. */
-export type Reference = number & { readonly reference: true };
+/** A Lua value kept alive by the registry. A bigint, since that is what a lua_Integer is: no conversion for each push. */
+export type Reference = bigint & { readonly reference: true };
 
 /** A Lua error raised by a host function, or met in a chunk: the message is for the policy's author. */
 export class LuaError extends Error {
@@ -215,15 +215,15 @@ export class LuaState {
 
   /** Takes the value on top of the stack into the registry. */
   reference(L: LuaThread): Reference {
-    return this.api.luaL_ref(L, REGISTRY) as Reference;
+    return BigInt(this.api.luaL_ref(L, REGISTRY)) as Reference;
   }
 
   pushReference(L: LuaThread, reference: Reference): void {
-    this.api.lua_rawgeti(L, REGISTRY, BigInt(reference));
+    this.api.lua_rawgeti(L, REGISTRY, reference);
   }
 
   release(reference: Reference): void {
-    this.api.luaL_unref(this.main, REGISTRY, reference);
+    this.api.luaL_unref(this.main, REGISTRY, Number(reference));
   }
 
   /**

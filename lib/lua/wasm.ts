@@ -45,6 +45,7 @@ export interface LuaExports {
   lua_pushboolean(L: LuaThread, value: number): void;
   lua_pushcclosure(L: LuaThread, callback: number, upvalues: number): void;
   lua_pushinteger(L: LuaThread, value: bigint): void;
+  lua_pushlightuserdata(L: LuaThread, pointer: number): void;
   lua_pushlstring(L: LuaThread, bytes: number, length: number): number;
   lua_pushnil(L: LuaThread): void;
   lua_pushnumber(L: LuaThread, value: number): void;

@@ -1,4 +1,4 @@
-/** What the prelude's Lua 5.1 names, modules and system functions (lua51.lua, modules.lua, system.lua) ask of the host. */
+/** What the prelude's Lua 5.1 names, modules and system functions (lua51.lua, require.lua, system.lua) ask of the host. */
 import type { Clock } from "../../clock.ts";
 import type { HostFunction } from "../call.ts";
 import { systemErrorNumber } from "../host-files.ts";
@@ -9,7 +9,7 @@ export function lua51Functions(): Record<string, HostFunction> {
   return Object.fromEntries(names.map((name) => [name, { name, body: (call) => Math[name](call.number(1)) }]));
 }
 
-export function moduleFunctions(tasks: Tasks): Record<string, HostFunction> {
+export function requireFunctions(tasks: Tasks): Record<string, HostFunction> {
   return {
     current_run: { name: "require", body: () => tasks.currentRun() },
     is_running: { name: "require", body: (call) => tasks.isRunning(call.number(1)) },

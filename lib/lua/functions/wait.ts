@@ -8,15 +8,11 @@ export interface WaitingFunction {
   begin: (call: Call) => Promise<Returned>;
 }
 
-export function waitingFunctions(clock: Clock): WaitingFunction[] {
-  return [
-    {
-      name: "sleep",
-      begin(call) {
-        const seconds = call.number(1);
-        if (!(seconds >= 0)) throw call.wrong(1, `seconds of 0 or more expected, got ${seconds}`);
-        return new Promise((resolve) => clock.after(seconds * 1000, () => resolve(undefined)));
-      },
-    },
-  ];
-}
+export const sleepFunction = (clock: Clock): WaitingFunction => ({
+  name: "sleep",
+  begin(call) {
+    const seconds = call.number(1);
+    if (!(seconds >= 0)) throw call.wrong(1, `seconds of 0 or more expected, got ${seconds}`);
+    return new Promise((resolve) => clock.after(seconds * 1000, () => resolve(undefined)));
+  },
+});

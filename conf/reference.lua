@@ -1,0 +1,141 @@
+-- Every function that a configuration and a policy can call. To be read, not to be run.
+--
+-- (C)  only in the configuration and on the console: in a report, background or endpoint function it has no effect, and
+--      an error is logged once.
+-- (W)  waits: suspends the function that calls it, others go on. Works at any depth, but not inside functions that C calls,
+--      such as the comparison of table.sort.
+-- Wrong arguments raise an error, as in Lua: bad argument #2 to 'addCustomWebHook' (table expected, got no value).
+
+--- The daemon ---------------------------------------------------------------------------------------------------------
+
+addListener("127.0.0.1:8084", false, "", "", {}) -- (C) address and port, TLS, certificate, key, options. May be called often
+webserver("127.0.0.1:8084", "password") -- (C) deprecated: addListener and setWebserverPassword in one
+setWebserverPassword("password") -- (C) for HTTP basic authentication, any user name. Without one, what needs it is refused
+setMetricsNoPassword() -- (C) /metrics needs no password
+setMaxWebserverConns(10000) -- (C) requests in flight; more are answered 503
+addACL("192.0.2.0/24") -- (C) adds to who may connect; "!192.0.2.1/32" excludes
+setACL({ "127.0.0.0/8", "::1/128" }) -- (C) replaces who may connect
+controlSocket("127.0.0.1:4004") -- (C) where the console listens; port 4004 unless given
+setKey("base64 of 32 bytes") -- (C) the key of the console; answers true
+setNumWorkerThreads(4) -- (C) how many reports may be in the policy at the same time, waiting ones included:
+setNumReportThreads(4) -- (C) the larger of the two counts; 10,000 unless set
+setNumSchedulerThreads(4) -- (C) how many background functions may run at the same time
+setNumLuaStates(6) -- (C) accepted for old configurations: there is one state
+setReportTimeout(10) -- (C) seconds of processor time after which a function is stopped
+setStateDir("/var/lib/trackalert") -- (C) where queues and history live
+
+--- The policy ---------------------------------------------------------------------------------------------------------
+
+setReport(function(lt) end) -- (C) called for each login report
+setCustomEndpoint("name", function(args) return true, {} end) -- (C) POST /?command=name; args.attrs, args.attrs_mv
+setBackground("name", function() end) -- (C) a function that is run by the clock
+cronScheduleBackgroundFunc("*/5 * * * *", "name") -- (C) five fields in local time, or @hourly, @daily …
+intervalScheduleBackgroundFunc("00:05:00", "name") -- (C) hours:minutes:seconds; first after one interval, never overlapping
+addCustomStat("name") -- (C) declares a counter
+incCustomStat("name") -- counts
+durationToSeconds("00:05:00") -- h[h…][:mm][:ss] in seconds; 0 and an error in the log when it is none
+
+-- A login tuple, lt, has
+--   t (seconds since 1970), remote (a ComboAddress), login, pwhash, success, policy_reject, tls, protocol, session_id,
+--   fail_type, device_id, device_attrs (string → string), attrs (string → string), attrs_mv (string → list of strings)
+
+--- Logging: a message, and perhaps a table of values ------------------------------------------------------------------
+
+errorLog("message", { key = "value" }) -- level 3
+warnLog("message", { key = "value" }) -- level 4
+infoLog("message", { key = "value" }) -- level 6
+vinfoLog("message", { key = "value" }) -- level 6, only with -v
+debugLog("message", { key = "value" }) -- level 7, only with -v
+
+--- Webhooks -----------------------------------------------------------------------------------------------------------
+
+-- (C) keys: url (with %{YYYY}, %{MM}, %{dd}), secret, basic-auth ("user:password"), api-key, content-type, kafka ("true")
+addCustomWebHook("name", { url = "https://alerts.example/", secret = "secret" })
+runCustomWebHook("name", '{"some":"json"}') -- hands an event over and returns at once
+setNumWebHookThreads(5) -- (C) times
+setNumWebHookConnsPerThread(10) -- (C) is how many requests may be in flight
+setWebHookQueueSize(50000) -- (C) events that may wait
+setWebHookTimeoutSecs(2) -- (C) seconds for one attempt
+disableCurlPeerVerification() -- (C) accepts any certificate
+disableCurlHostVerification() -- (C) accepts a certificate for another host
+setCurlCABundleFile("ca.pem") -- (C) whom to trust
+setCurlClientCertAndKey("cert.pem", "key.pem") -- (C) who we are
+
+--- Addresses ----------------------------------------------------------------------------------------------------------
+
+local ca = newCA("192.0.2.1:993") -- a ComboAddress; "[2001:db8::1]:993"; what does not parse is 0.0.0.0 and an error in the log
+ca:tostring() -- without port; tostring(ca) and == work
+ca:port() -- 0 when there was none
+ca:isIPv4()
+ca:isIPv6() -- true for ::ffff:192.0.2.1 too
+ca:isMappedIPv4()
+local mask = newNetmask("192.0.2.1/24") -- a Netmask
+newNetmaskFromCA(ca, 24) -- another
+mask:toStringNetwork() -- 192.0.2.0/24
+mask:match(ca)
+local group = newNetmaskGroup() -- a NetmaskGroup: the longest mask decides
+group:addMask("!192.0.2.7/32") -- with ! it excludes
+group:match(ca)
+group:size()
+group:clear()
+
+--- GeoIP --------------------------------------------------------------------------------------------------------------
+
+newGeoIP2DB("City", "GeoLite2-City.mmdb") -- (C) opens a database
+local db = getGeoIP2DB("City") -- a GeoIP2DB
+db:lookupCountry(ca) -- ISO code, or ""
+db:lookupISP(ca)
+db:lookupCity(ca) -- country_code, country_name, region, city, postal_code, continent_code, latitude, longitude
+db:lookupStringValue(ca, { "city", "names", "de" }) -- "" when not found
+db:lookupUIntValue(ca, { "location", "accuracy_radius" }) -- 0 when not found
+db:lookupBoolValue(ca, { "country", "is_in_european_union" }) -- false when not found
+db:lookupDoubleValue(ca, { "location", "latitude" }) -- 0 when not found
+reloadGeoIPDBs() -- opens all databases anew; one that cannot be opened stays as it was
+reloadGeoIP2DBs() -- the same
+initGeoIPDB() -- (C) deprecated: opens MaxMind's database in /usr/share/GeoIP or /var/lib/GeoIP, for
+lookupCountry(ca) -- deprecated
+initGeoIPCityDB() -- (C) deprecated, for
+lookupCity(ca) -- deprecated
+initGeoIPISPDB() -- (C) deprecated, for
+lookupISP(ca) -- deprecated
+
+--- Waiting ------------------------------------------------------------------------------------------------------------
+
+sleep(0.5) -- (W) seconds
+httpRequest({ url = "https://api.example/", method = "GET", headers = {}, body = "", timeout = 10, auth = "user:password" }) -- (W)
+
+--- The Lua that policies find -----------------------------------------------------------------------------------------
+
+-- Lua 5.4 with the names of 5.1 that policies use, relative paths being relative to the configuration's folder. Not
+-- available: os.exit, os.execute, io.popen, debug.sethook, debug.debug, modules in C. Finalizers (__gc) are not called.
+
+unpack({ 1, 2 }) -- table.unpack
+loadstring("return 1") -- load
+setfenv(function() end, {}) -- the globals of a Lua function
+getfenv(function() end)
+table.getn({}) -- #
+table.maxn({})
+table.foreach({}, print)
+table.foreachi({}, print)
+math.pow(2, 3) -- ^
+math.mod(5, 3) -- math.fmod
+math.log10(100)
+math.cosh(1)
+math.sinh(1)
+math.tanh(1)
+math.frexp(8)
+math.ldexp(0.5, 4)
+string.gfind("text", "t") -- string.gmatch
+package.loaders = package.searchers
+bit.tobit(0xffffffff) -- the bit library of LuaJIT: signed numbers of 32 bits
+bit.tohex(255, 4)
+bit.bnot(0)
+bit.band(12, 10)
+bit.bor(12, 10)
+bit.bxor(12, 10)
+bit.lshift(1, 4)
+bit.rshift(-1, 28)
+bit.arshift(-16, 2)
+bit.rol(0x12345678, 12)
+bit.ror(0x12345678, 12)
+bit.bswap(0x12345678)
