@@ -48,8 +48,8 @@ async function serve({ config, regexes, stamp, level, verbose }: Options): Promi
   };
   process.chdir(dirname(resolve(file)));
   const daemon = await Daemon.start(loaded, { clock, log, parseDevice: (protocol, id) => devices.parse(protocol, id) });
-  const signal = await nextSignal();
-  log.notice(`${signal} received, stopping`);
+  const reason = await Promise.race([nextSignal(), loaded.shutdown.then(() => "shutdown()")]);
+  log.notice(`${reason} received, stopping`);
   await daemon.stop();
   log.notice("stopped");
   process.exit(0);

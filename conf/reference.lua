@@ -23,6 +23,7 @@ setNumSchedulerThreads(4) -- (C) how many background functions may run at the sa
 setNumLuaStates(6) -- (C) accepted for old configurations: there is one state
 setReportTimeout(10) -- (C) seconds of processor time after which a function is stopped
 setStateDir("/var/lib/trackalert") -- (C) where queues and history live
+shutdown() -- (C) ends the daemon in good order
 
 --- The policy ---------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,8 @@ export interface Loaded {
   engine: Engine;
   metrics: Metrics;
   webhooks: WebHookSink;
+  /** Resolved when shutdown() has been called. */
+  shutdown: Promise<void>;
 }
 
 /** The configuration cannot be used. The message begins with the file and, where there is one, the line. */
@@ -52,6 +54,7 @@ export async function loadConfig(file: string, { clock, log }: { clock: Clock; l
   const directory = dirname(path);
   const engine = await Engine.create({ clock, log, directory });
   engine.tasks.limit = () => config.reportTimeout;
+  const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   for (const definition of [
     ...daemonFunctions(config, log, directory),
     ...geoipConfiguration(engine.geoip, { log, directory }),
@@ -59,6 +62,7 @@ export async function loadConfig(file: string, { clock, log }: { clock: Clock; l
     ...scheduleFunctions(config, policy, engine.state),
     ...webhookConfiguration(config.webhooks, log, directory),
     addCustomStat(config, metrics),
+    { name: "shutdown", body: () => requestShutdown() },
   ]) {
     engine.defineForConfiguration(definition);
   }
@@ -76,7 +80,7 @@ export async function loadConfig(file: string, { clock, log }: { clock: Clock; l
     const located = message.startsWith(`${name}:`) ? file + message.slice(name.length) : `${file}: ${message}`;
     throw new ConfigError(located, traceback);
   }
-  return { config, policy, engine, metrics, webhooks };
+  return { config, policy, engine, metrics, webhooks, shutdown };
 }
 
 /** @throws {ConfigError} for a schedule whose function does not exist */

@@ -41,6 +41,14 @@ describe("the daemon", () => {
     },
   );
 
+  test("ends in good order on shutdown()", async () => {
+    using conf = configuration(`${PREAMBLE} shutdown()`);
+    await using program = startProgram(["-s", "-C", conf.file]);
+    const { code, output } = await program.ended;
+    expect(code).toBe(0);
+    expect(output).toEndWith("shutdown() received, stopping\nstopped\n");
+  });
+
   test("ends at once on a second signal, of either kind", async () => {
     using conf = configuration(`${PREAMBLE} setReport(function() sleep(3600) end)`);
     await using program = startProgram(["-s", "-C", conf.file]);

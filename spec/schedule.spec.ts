@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 
 import { nextCronTime, parseDuration } from "../lib/schedule.ts";
 
@@ -38,6 +39,24 @@ describe("nextCronTime", () => {
     ["0 0 29 2 *", "2026-03-01T00:00:00", "2028-02-29T00:00:00"],
   ])("%s after %s is %s, in local time", (expression, after, next) => {
     expect(nextCronTime(expression, local(after))).toBe(local(next));
+  });
+
+  test.each([
+    [
+      "30 2 * * *",
+      "2026-03-28T12:00:00Z",
+      "2026-03-29T01:30:00.000Z",
+      "the gap: 2:30 does not exist, 3:30 stands in for it",
+    ],
+    ["30 2 * * *", "2026-10-24T12:00:00Z", "2026-10-25T00:30:00.000Z", "the doubled hour: the first 2:30"],
+    ["30 2 * * *", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00.000Z", "and not the second"],
+    ["30 * * * *", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00.000Z", "an hourly one runs in both"],
+  ])("%s after %s in Berlin is %s: %s", (expression, after, next) => {
+    const module = join(import.meta.dir, "..", "lib", "schedule.ts");
+    const script = `const { nextCronTime } = await import(${JSON.stringify(module)});
+      console.log(new Date(nextCronTime(${JSON.stringify(expression)}, Date.parse("${after}"))).toISOString());`;
+    const child = Bun.spawnSync([process.execPath, "-e", script], { env: { ...process.env, TZ: "Europe/Berlin" } });
+    expect(child.stdout.toString().trim()).toBe(next);
   });
 
   test("of a day that never comes is undefined", () => {

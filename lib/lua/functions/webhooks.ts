@@ -46,7 +46,10 @@ export function webhookConfiguration(settings: WebHookSettings, log: Log, direct
     { name: "setCurlCABundleFile", body: (call) => void (settings.tls.ca = readFile(call, 1)) },
     {
       name: "setCurlClientCertAndKey",
-      body: (call) => void (settings.tls.client = { cert: readFile(call, 1), key: readFile(call, 2) }),
+      body(call) {
+        for (const position of [1, 2]) call.text(position); // before any file is read
+        settings.tls.client = { cert: readFile(call, 1), key: readFile(call, 2) };
+      },
     },
   ];
 }
