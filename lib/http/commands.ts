@@ -12,6 +12,7 @@ import type { Metrics } from "../metrics.ts";
 import { policyFailed } from "../policy-failure.ts";
 import * as answers from "./answers.ts";
 import { BodyTooLarge, readBody } from "./body.ts";
+import { endOfTurn } from "./turn.ts";
 
 export interface Route {
   methods: readonly string[];
@@ -94,7 +95,9 @@ export class Commands {
     const { clock, engine, log, metrics, parseDevice, policy } = this.context;
     let tuple;
     try {
-      tuple = readLoginTuple(parseJson(fromBytes(await readBody(request))), clock.now() / 1000, parseDevice);
+      const body = await readBody(request);
+      await endOfTurn();
+      tuple = readLoginTuple(parseJson(fromBytes(body)), clock.now() / 1000, parseDevice);
     } catch (error) {
       const refused = refusal(error);
       metrics.rejectedReports.increment(refused.label);
