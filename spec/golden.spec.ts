@@ -140,6 +140,12 @@ describe("golden exchanges", () => {
   });
 });
 
+/** What a body that is refused is answered with. */
+const refusalOf = ({ p }: Exchange): object =>
+  p.endsWith("report")
+    ? { status: "failure", reason: expect.stringMatching(/./) }
+    : { success: false, reason: expect.stringMatching(/./) };
+
 /** The fields of ours that the reference has too, with its types. `perfstats` comes with the stats windows. */
 function expectStats(text: string, { m }: Exchange): void {
   if (m === "HEAD") return expect(text).toBe("");
