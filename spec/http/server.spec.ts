@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { AUTHORIZATION, callEndpoint, PREAMBLE, startDaemon } from "../support/daemon.ts";
+import { AUTHORIZATION, callEndpoint, PASSWORD, PREAMBLE, startDaemon } from "../support/daemon.ts";
 
 const NOT_FOUND = '{"status":"failure", "reason":"Not found"}';
 
@@ -49,6 +49,14 @@ describe("access", () => {
     ]);
     await using closed = await startDaemon(PREAMBLE);
     expect((await closed.get("/metrics", {})).status).toBe(401);
+  });
+});
+
+describe("webserver()", () => {
+  test("still opens a listener with a password, and says what to use instead", async () => {
+    await using daemon = await startDaemon(`webserver("127.0.0.1:0", "${PASSWORD}")`);
+    expect((await daemon.get("/command/stats")).status).toBe(200);
+    expect(daemon.logs).toContain("webserver() is deprecated: use addListener() and setWebserverPassword()");
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import { PREAMBLE, startDaemon } from "../support/daemon.ts";
+import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
+import { PREAMBLE, startDaemon, temporaryFolder } from "../support/daemon.ts";
 
 describe("addCustomWebHook", () => {
   test.each([
@@ -82,6 +83,99 @@ describe("runCustomWebHook", () => {
       expect.stringMatching(/^webhook gone: /),
       "webhook redirects: the receiver answered 302",
     ]);
+    await receiver.stop(true);
+  });
+});
+
+describe.skipIf(NO_OPENSSL !== undefined)(`TLS of webhooks${NO_OPENSSL ? ` (not run: ${NO_OPENSSL})` : ""}`, () => {
+  /** Sends one event to a receiver with a certificate for a host. @returns how often it arrived, and the log */
+  async function sendTo(host: string, settings: string, clientMustShowCertificate = false): Promise<[number, string]> {
+    using folder = temporaryFolder();
+    const server = makeCertificate(folder.path, "server", host);
+    const client = makeCertificate(folder.path, "client", "client");
+    let arrived = 0;
+    const receiver = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: {
+        cert: Bun.file(server.cert),
+        key: Bun.file(server.key),
+        ...(clientMustShowCertificate
+          ? { requestCert: true, rejectUnauthorized: true, ca: Bun.file(client.cert) }
+          : {}),
+      },
+      fetch: () => (arrived++, new Response()),
+    });
+    const configuration = settings.replaceAll("FOLDER", folder.path);
+    await using daemon = await startDaemon(`${PREAMBLE} ${configuration}
+      addCustomWebHook("h", { url = "https://127.0.0.1:${receiver.port}/" })
+      setReport(function() runCustomWebHook("h", "{}") end)`);
+    await daemon.post("/?command=report", {});
+    await daemon.loaded.webhooks.drain();
+    await receiver.stop(true);
+    return [arrived, daemon.logs.filter((line) => line.startsWith("webhook h")).join("\n")];
+  }
+
+  const TRUST = `setCurlCABundleFile("FOLDER/server.pem")`;
+  const SHOW = `setCurlClientCertAndKey("FOLDER/client.pem", "FOLDER/client.key")`;
+
+  test.each([
+    ["an unknown authority is refused", "127.0.0.1", "", 0],
+    ["an authority that is trusted is accepted", "127.0.0.1", TRUST, 1],
+    ["without peer verification any is accepted", "127.0.0.1", "disableCurlPeerVerification()", 1],
+    ["a certificate for another host is refused", "other.example", TRUST, 0],
+    ["without host verification it is accepted", "other.example", `${TRUST} disableCurlHostVerification()`, 1],
+    ["without host verification the authority still counts", "other.example", "disableCurlHostVerification()", 0],
+  ])("%s", async (_, host, settings, count) => {
+    const [arrived, log] = await sendTo(host, settings);
+    expect(arrived).toBe(count);
+    expect(log === "").toBe(count === 1);
+  });
+
+  test("a receiver that asks for a client certificate gets it", async () => {
+    expect(await sendTo("127.0.0.1", `${TRUST} ${SHOW}`, true)).toEqual([1, ""]);
+    expect((await sendTo("127.0.0.1", TRUST, true))[0]).toBe(0);
+  });
+
+  test("a file that cannot be read ends the start", async () => {
+    await expect(startDaemon(`setCurlCABundleFile("gone.pem")`)).rejects.toThrow(
+      `bad argument #1 to 'setCurlCABundleFile' ("gone.pem" cannot be read: ENOENT)`,
+    );
+  });
+});
+
+describe("the webhook settings", () => {
+  test("bound requests in flight, time and queue", async () => {
+    await using daemon = await startDaemon(
+      "setNumWebHookThreads(2) setNumWebHookConnsPerThread(3) setWebHookQueueSize(7) setWebHookTimeoutSecs(1)",
+    );
+    expect(daemon.loaded.config.webhooks).toMatchObject({ threads: 2, connsPerThread: 3, queueSize: 7, timeout: 1 });
+  });
+
+  test("let no more requests out than threads times connections; what does not fit the queue is lost, and logged", async () => {
+    let [inFlight, most, total] = [0, 0, 0];
+    const gate = Promise.withResolvers<void>();
+    const receiver = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      async fetch() {
+        most = Math.max(most, ++inFlight);
+        await gate.promise;
+        inFlight--;
+        total++;
+        return new Response();
+      },
+    });
+    await using daemon =
+      await startDaemon(`${PREAMBLE} setNumWebHookThreads(2) setNumWebHookConnsPerThread(2) setWebHookQueueSize(10)
+      addCustomWebHook("h", { url = "http://127.0.0.1:${receiver.port}/" })
+      setReport(function() for i = 1, 12 do runCustomWebHook("h", "{}") end end)`);
+    await daemon.post("/?command=report", {});
+    while (inFlight < 4) await Bun.sleep(1);
+    gate.resolve();
+    await daemon.loaded.webhooks.drain();
+    expect([most, total]).toEqual([4, 10]);
+    expect(daemon.logs.filter((line) => line.includes("queue is full"))).toHaveLength(2);
     await receiver.stop(true);
   });
 });
