@@ -32,8 +32,10 @@ export class Limit {
   }
 
   private leave(): void {
-    const next = this.queue.shift();
-    if (next) next();
-    else this.active--;
+    this.active--;
+    while (this.queue.length > 0 && this.active < this.most()) {
+      this.active++;
+      this.queue.shift()!();
+    }
   }
 }

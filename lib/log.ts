@@ -21,6 +21,9 @@ export interface LogOptions {
   stamp?: Clock | undefined;
 }
 
+/** Characters of a message; a policy may log what a client sent. */
+const LONGEST_LINE = 8192;
+
 export class Log {
   readonly verbose: boolean;
   private readonly most: Level;
@@ -33,7 +36,8 @@ export class Log {
   write(level: Level, message: string): void {
     if (level > this.most) return;
     const { sink, stamp } = this.options;
-    sink(`${stamp ? timestamp(stamp.now()) : ""}${escapeControls(message)}`, level);
+    const text = message.length > LONGEST_LINE ? `${message.slice(0, LONGEST_LINE)}… (cut)` : message;
+    sink(`${stamp ? timestamp(stamp.now()) : ""}${escapeControls(text)}`, level);
   }
 
   error = (message: string): void => this.write(Level.error, message);

@@ -22,6 +22,25 @@ test("no more than so many run at the same time, the others in the order they ca
   expect(started).toEqual([0, 1, 2, 3]);
 });
 
+test("a bound that is changed counts from then on", async () => {
+  let most = 2;
+  const limit = new Limit(() => most);
+  const gates = [1, 2, 3, 4, 5].map(() => Promise.withResolvers<void>());
+  const started: number[] = [];
+  const runs = gates.map(({ promise }, i) => limit.run(() => (started.push(i), promise)));
+  const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  most = 1;
+  gates[0]!.resolve();
+  await settle();
+  expect(started).toEqual([0, 1]);
+  most = 3;
+  gates[1]!.resolve();
+  await settle();
+  expect(started).toEqual([0, 1, 2, 3, 4]);
+  for (const { resolve } of gates) resolve();
+  await Promise.all(runs);
+});
+
 test("an operation that fails frees its place", async () => {
   const limit = new Limit(() => 1);
   const fail = (): never => {

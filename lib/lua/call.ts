@@ -49,12 +49,9 @@ export class Call {
 
   /** A number, or a string that is one. */
   number(position: number): number {
-    const { api } = this.state;
-    const type = api.lua_type(this.thread, position);
-    if (type === Type.number) return api.lua_tonumberx(this.thread, position, 0);
-    const text = type === Type.string ? this.state.text(this.thread, position).trim() : "";
-    if (text === "" || Number.isNaN(Number(text))) throw this.wrongType(position, "number");
-    return Number(text);
+    const value = this.state.number(this.thread, position);
+    if (value === undefined) throw this.wrongType(position, "number");
+    return value;
   }
 
   /** A whole number between two bounds, both included. */
@@ -71,10 +68,13 @@ export class Call {
     return this.state.api.lua_toboolean(this.thread, position) !== 0;
   }
 
-  /** A table, copied whole. */
-  table(position: number): LuaTable {
+  /**
+   * A table, copied.
+   * @param levels how many levels of tables: 1 for a flat one
+   */
+  table(position: number, levels = 1): LuaTable {
     if (this.state.api.lua_type(this.thread, position) !== Type.table) throw this.wrongType(position, "table");
-    return this.state.read(this.thread, position) as LuaTable;
+    return this.state.read(this.thread, position, levels) as LuaTable;
   }
 
   /** A function, kept alive until it is released. */

@@ -8,6 +8,7 @@
 import fs from "node:fs";
 import { constants } from "node:os";
 import { resolve } from "node:path";
+import { isatty } from "node:tty";
 
 /** Error numbers of wasi_snapshot_preview1. What is missing becomes EIO. */
 const ERRNO: Record<string, number> = {
@@ -60,6 +61,14 @@ interface OpenFile {
 export interface SystemCalls {
   env: Record<string, (...args: never[]) => number>;
   wasi_snapshot_preview1: Record<string, (...args: never[]) => number>;
+}
+
+/** Opens what can be read and written at once. A pipe or a terminal would have the whole daemon wait for its other end. */
+function openWithoutWaiting(path: string, flags: number, mode: number): number {
+  const descriptor = fs.openSync(path, flags | fs.constants.O_NONBLOCK, mode);
+  if (!fs.fstatSync(descriptor).isFIFO() && !isatty(descriptor)) return descriptor;
+  fs.closeSync(descriptor);
+  throw Object.assign(new Error("a pipe or terminal"), { code: "ENXIO" });
 }
 
 /**
@@ -120,7 +129,7 @@ export function hostFiles(heap: () => Buffer, directory: string): SystemCalls {
       __syscall_openat: (_at: number, name: number, flags: number, varargs: number) =>
         attempt(() => {
           const mode = varargs ? heap().readUInt32LE(varargs) : 0o666;
-          const descriptor = fs.openSync(path(name), flags, mode);
+          const descriptor = openWithoutWaiting(path(name), flags, mode);
           const regular = fs.fstatSync(descriptor).isFile();
           files.set(descriptor, { position: regular ? 0 : undefined, append: (flags & fs.constants.O_APPEND) !== 0 });
           return descriptor;

@@ -20,6 +20,7 @@ import loginTupleChunk from "./prelude/login-tuple.lua" with { type: "text" };
 import lua51Chunk from "./prelude/lua51.lua" with { type: "text" };
 import modulesChunk from "./prelude/modules.lua" with { type: "text" };
 import requireChunk from "./prelude/require.lua" with { type: "text" };
+import sourceChunk from "./prelude/source.lua" with { type: "text" };
 import systemChunk from "./prelude/system.lua" with { type: "text" };
 import type { LuaState, Reference } from "./state.ts";
 import type { Tasks } from "./tasks.ts";
@@ -65,6 +66,7 @@ export function installPrelude({ state, tasks, clock, log, geoip, http }: Prelud
   const sleep = waiting(sleepFunction(clock));
   setGlobal("sleep", sleep);
   setGlobal("httpRequest", waiting(httpRequestFunction(http)));
+  run("source", sourceChunk);
   const [blamed] = run("lua51", lua51Chunk, lua51Functions());
   run("bit", bitChunk);
   run("require", requireChunk, requireFunctions(tasks));

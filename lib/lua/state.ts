@@ -30,9 +30,6 @@ export class LuaPanic extends Error {
   override name = "LuaPanic";
 }
 
-/** How deep a table may nest that is read as a value: tables may contain themselves. */
-const DEEPEST = 16;
-
 const TYPE_NAMES = ["nil", "boolean", "userdata", "number", "string", "table", "function", "userdata", "thread"];
 
 export class LuaState {
@@ -109,6 +106,12 @@ export class LuaState {
     return heap.toString("latin1", at, at + Math.min(limit, heap.readUInt32LE(this.word))) as ByteString;
   }
 
+  /** A number, or a string that is one in Lua's eyes; undefined for anything else. */
+  number(L: LuaThread, index: number): number | undefined {
+    const value = this.api.lua_tonumberx(L, index, this.word);
+    return this.heap().readInt32LE(this.word) ? value : undefined;
+  }
+
   /** As {@link bytes}, decoded from UTF-8. */
   text(L: LuaThread, index: number, limit = Infinity): string {
     return toText(this.bytes(L, index, limit));
@@ -178,8 +181,11 @@ export class LuaState {
     }
   }
 
-  /** The value at an index, tables copied whole. */
-  read(L: LuaThread, index: number, depth = 0): LuaValue {
+  /**
+   * The value at an index.
+   * @param levels how many levels of tables are copied; below they are {@link Opaque}, for tables may contain themselves
+   */
+  read(L: LuaThread, index: number, levels: number): LuaValue {
     const { api } = this;
     switch (api.lua_type(L, index)) {
       case Type.none:
@@ -192,17 +198,17 @@ export class LuaState {
       case Type.string:
         return this.bytes(L, index);
       case Type.table:
-        return depth < DEEPEST ? this.readTable(L, index, depth) : new Opaque("table");
+        return levels > 0 ? this.readTable(L, index, levels) : new Opaque("table");
       default:
         return new Opaque(this.typeName(L, index));
     }
   }
 
-  private readTable(L: LuaThread, index: number, depth: number): LuaTable {
+  private readTable(L: LuaThread, index: number, levels: number): LuaTable {
     const table: LuaTable = new Map();
     this.eachPair(L, index, () => {
-      const key = this.read(L, -2, DEEPEST);
-      if (typeof key === "string" || typeof key === "number") table.set(key, this.read(L, -1, depth + 1));
+      const key = this.read(L, -2, 0);
+      if (typeof key === "string" || typeof key === "number") table.set(key, this.read(L, -1, levels - 1));
     });
     return table;
   }

@@ -76,8 +76,9 @@ export class Waits {
   }
 
   private take(id: number): Returned {
-    const wait = this.waits.get(id);
+    const outcome = this.waits.get(id)?.outcome;
     this.waits.delete(id);
-    return wait?.outcome?.();
+    if (!outcome) throw new LuaError("the wait was cut short");
+    return outcome();
   }
 }

@@ -30,6 +30,8 @@ const SIGNATURES: Record<string, string> = {
   errorLog: "St",
   warnLog: "St",
   infoLog: "St",
+  vinfoLog: "S",
+  debugLog: "S",
   addCustomWebHook: "ST",
   runCustomWebHook: "SS",
   setNumWebHookThreads: "N",

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { PolicyError } from "../../lib/lua/tasks.ts";
+import { temporaryFolder } from "../support/daemon.ts";
 import { failure, startEngine } from "../support/engine.ts";
 
 describe("chunks", () => {
@@ -43,6 +44,25 @@ describe("chunks", () => {
     using lua = await startEngine();
     expect(await lua.values("\ufeffanswer('read')")).toEqual(["read"]);
     expect((await failure(lua, "\ufeff#!\nerror('second')")).message).toBe("spec.conf:2: second");
+  });
+
+  test("byte code is refused from policies too, however it is loaded", async () => {
+    using folder = temporaryFolder();
+    using lua = await startEngine(folder.path);
+    const source = `
+      local code = string.dump(function() end)
+      local f = io.open("code.luac", "wb") f:write(code) f:close()
+      local parts = { code }
+      answer(select(2, load(code)), select(2, load(code, "x", "b")), select(2, loadstring(code)))
+      answer(select(2, load(function() return table.remove(parts) end)), (select(2, loadfile("code.luac", "bt"))))
+      answer(pcall(dofile, "code.luac"))
+      answer(load("return a", "x", "t", { a = "env" })(), load("return _ENV", "x", "t", nil)())`;
+    const answers = await lua.values(source);
+    // A file is refused when Lua would open it anew as binary.
+    const refused = /attempt to load a binary chunk \(mode is 't'\)$|^cannot reopen code\.luac/;
+    for (const text of [...answers.slice(0, 5), answers[6]]) expect(text).toMatch(refused);
+    expect(answers.slice(5, 6)).toEqual(["false"]);
+    expect(answers.slice(7)).toEqual(["env", "nil"]);
   });
 
   test("byte code is refused", async () => {
@@ -179,6 +199,17 @@ describe("what would escape the limit", () => {
   });
 });
 
+describe("tables that contain themselves", () => {
+  test("are not followed by functions that take a table", async () => {
+    using lua = await startEngine();
+    const error = await failure(
+      lua,
+      "local t = {} for i = 1, 30 do t[i] = t end httpRequest({ url = 'http://127.0.0.1:1/', headers = t })",
+    );
+    expect(error.message).toContain("httpRequest");
+  });
+});
+
 describe("memory", () => {
   test("the host's view follows a heap that grows by 200 MB in between", async () => {
     using lua = await startEngine();
@@ -275,6 +306,27 @@ describe("waiting", () => {
 });
 
 describe("the coroutine library", () => {
+  test("leaves a task's own thread to the host", async () => {
+    using lua = await startEngine();
+    const waiting = lua.values("saved = coroutine.running() sleep(0.03) answer('woken in time')");
+    const source = `answer(coroutine.status(saved), coroutine.resume(saved)) answer(pcall(coroutine.close, saved))
+      answer(coroutine.status((coroutine.running())))`;
+    expect(await lua.values(source)).toEqual([
+      "normal",
+      "false",
+      "cannot resume non-suspended coroutine",
+      "false",
+      "cannot close a normal coroutine",
+      "running",
+    ]);
+    await waiting;
+    expect(await lua.values("answer(pcall(coroutine.resume, saved))")).toEqual([
+      "true",
+      "false",
+      "cannot resume non-suspended coroutine",
+    ]);
+  });
+
   test("blames the caller's line for wrong arguments", async () => {
     using lua = await startEngine();
     for (const [call, problem] of [

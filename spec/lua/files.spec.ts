@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
+import { temporaryFolder } from "../support/daemon.ts";
 import { failure, startEngine } from "../support/engine.ts";
 
 let directory: string;
@@ -348,6 +349,33 @@ describe("dofile and loadfile", () => {
     expect(await lua.values("answer(loadfile('none.lua'))")).toEqual([
       "nil",
       "cannot open none.lua: No such file or directory",
+    ]);
+  });
+});
+
+describe("what would have the daemon wait", () => {
+  test("a pipe without another end is an error at once", async () => {
+    using folder = temporaryFolder();
+    const fifo = join(folder.path, "fifo");
+    Bun.spawnSync(["mkfifo", fifo]);
+    using lua = await startEngine(folder.path);
+    expect(await lua.values("answer(io.open('fifo')) answer(io.open('fifo', 'w'))")).toEqual([
+      "nil",
+      "fifo: No such device or address",
+      "6",
+      "nil",
+      "fifo: No such device or address",
+      "6",
+    ]);
+    expect(await lua.values("answer(io.open('/dev/null'):read('a'))")).toEqual([""]);
+  });
+
+  test("files take no finalizer", async () => {
+    using lua = await startEngine();
+    expect(await lua.values("answer(getmetatable(io.stdout), pcall(setmetatable, io.stdout, {}))")).toEqual([
+      "FILE*",
+      "false",
+      "bad argument #1 to 'setmetatable' (table expected, got userdata)",
     ]);
   });
 });

@@ -21,8 +21,9 @@ const DEPRECATED = [
 ] as const;
 const deprecatedDatabase = ({ name }: (typeof DEPRECATED)[number]): string => `${name}()`;
 
-/** A policy may make names up; so many are remembered as reported. */
+/** A policy may make names up; so many are remembered as reported, and so many characters of each message. */
 const MOST_UNKNOWN_NAMES = 1000;
+const LONGEST_PROBLEM = 512;
 
 interface GeoIPOptions {
   log: Log;
@@ -81,7 +82,8 @@ export function geoipLookups(databases: GeoIPDatabases, log: Log): Record<string
   const names = DEPRECATED.map(deprecatedDatabase);
   const numbers = new Map<string, number>();
   const reported = new Set<string>();
-  const reportOnce = (message: string): void => {
+  const reportOnce = (problem: string): void => {
+    const message = problem.slice(0, LONGEST_PROBLEM);
     if (reported.has(message)) return;
     if (reported.size >= MOST_UNKNOWN_NAMES) reported.clear();
     reported.add(message);

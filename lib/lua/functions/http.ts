@@ -61,7 +61,7 @@ export const socketRequestFunction = (client: HttpClient): WaitingFunction => ({
 
 /** @throws {LuaError} that names the key whose value is wrong */
 function readRequest(call: Call): HttpRequest {
-  const table = call.table(1);
+  const table = call.table(1, 2);
   try {
     for (const key of table.keys()) {
       if (!KEYS.some((known) => known === key)) {

@@ -7,8 +7,8 @@ export function logFunctions(log: Log): HostFunction[] {
   const at = (name: string, level: Level, verboseOnly = false): HostFunction => ({
     name,
     body(call) {
-      if (verboseOnly && !log.verbose) return;
       const message = call.text(1);
+      if (verboseOnly && !log.verbose) return;
       log.write(level, call.has(2) ? formatFields(message, readFields(call)) : message);
     },
   });

@@ -8,7 +8,7 @@ import type { HostFunction } from "../call.ts";
 export const addCustomStat = (config: Config, metrics: Metrics): HostFunction => ({
   name: "addCustomStat",
   body(call) {
-    const name = call.text(1);
+    const name = call.text(1).slice(0, LONGEST_NAME);
     config.customStats.add(name);
     metrics.customStats.declare(name);
   },
@@ -20,7 +20,7 @@ export function incCustomStat(config: Config, metrics: Metrics, log: Log): HostF
   return {
     name: "incCustomStat",
     body(call) {
-      const name = call.text(1);
+      const name = call.text(1).slice(0, LONGEST_NAME);
       if (config.customStats.has(name)) return metrics.customStats.increment(name);
       if (reported.has(name) || reported.size >= MOST_REPORTED) return;
       reported.add(name);
@@ -29,5 +29,6 @@ export function incCustomStat(config: Config, metrics: Metrics, log: Log): HostF
   };
 }
 
-/** A policy may make names up from its input; so many are reported. */
+/** A policy may make names up from its input; so many are reported, and so many characters of a name count. */
 const MOST_REPORTED = 1000;
+const LONGEST_NAME = 256;

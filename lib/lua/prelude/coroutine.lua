@@ -15,6 +15,11 @@ local was_cut = host.was_cut
 local made = setmetatable({}, { __mode = "k" }) -- coroutines that a policy made, as opposed to tasks
 local waiting = setmetatable({}, { __mode = "k" }) -- those of them that are inside a wait
 
+-- Whether it is for the host alone to go on with a thread: a task's, or a coroutine that is inside a wait.
+local function busy(co)
+  return waiting[co] or type(co) == "thread" and not made[co]
+end
+
 -- Leaves the running task or, from a policy's coroutine, goes to the one that resumed it.
 local function yield_outwards(id)
   if made[running()] then
@@ -48,7 +53,7 @@ end
 
 local function resume_passing(co, ...)
   check(co, "thread", "resume")
-  if waiting[co] then return false, "cannot resume non-suspended coroutine" end
+  if busy(co) then return false, "cannot resume non-suspended coroutine" end
   return pass(co, resume(co, ...))
 end
 
@@ -96,11 +101,11 @@ function coroutine.running()
 end
 
 function coroutine.status(co)
-  return waiting[co] and "normal" or status(co)
+  return busy(co) and co ~= running() and "normal" or status(co)
 end
 
 function coroutine.close(co)
-  if waiting[co] then error("cannot close a normal coroutine", 2) end
+  if busy(co) then error("cannot close a normal coroutine", 2) end
   return close(co)
 end
 

@@ -29,6 +29,9 @@ end
 
 os.clock = host.clock
 
+-- Else a policy could give files a finalizer, which runs with the limit on run time off.
+getmetatable(io.stdout).__metatable = "FILE*"
+
 -- Error numbers are WebAssembly's inside; policies know Linux's.
 local function with_number(name, ...)
   local ok, result, message, number = ...
