@@ -84,7 +84,7 @@ function timestamp(milliseconds: number): string {
   return `[${date} ${time},${String(at.getMilliseconds()).padStart(3, "0")}] `;
 }
 
-/** Bytes that may wait for a slow reader of standard output. */
+/** Characters that may wait for a slow reader of standard output. */
 const MOST_BUFFERED = 4 * 1024 * 1024;
 
 /**
@@ -93,15 +93,20 @@ const MOST_BUFFERED = 4 * 1024 * 1024;
  */
 export function standardOutput(): LogSink {
   const { stdout } = process;
-  let dropped = 0;
+  let [waiting, dropped] = [0, 0];
   stdout.on("error", () => {});
+  const write = (line: string): void => {
+    const { length } = line;
+    waiting += length;
+    stdout.write(`${line}\n`, () => void (waiting -= length));
+  };
   return (line) => {
-    if (stdout.writableLength > MOST_BUFFERED) {
+    if (waiting > MOST_BUFFERED) {
       dropped++;
       return;
     }
-    if (dropped > 0) stdout.write(`${dropped} log lines were dropped: standard output was not read\n`);
+    if (dropped > 0) write(`${dropped} log lines were dropped: standard output was not read`);
     dropped = 0;
-    stdout.write(`${line}\n`);
+    write(line);
   };
 }

@@ -73,6 +73,14 @@ describe("write", () => {
   });
 });
 
+describe("a message that is too long", () => {
+  test("is cut, and says so", () => {
+    const { log, lines } = collect();
+    log.info("x".repeat(1_000_000));
+    expect(lines[0]![1]).toBe(`${"x".repeat(8192)}… (cut)`);
+  });
+});
+
 describe("failure", () => {
   test("writes the message, then each line of the traceback", () => {
     const { log, lines } = collect();
