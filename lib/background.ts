@@ -4,7 +4,7 @@ import { Limit } from "./limit.ts";
 import type { Log } from "./log.ts";
 import { nextCronTime, type Schedule } from "./schedule.ts";
 
-export interface BackgroundOptions {
+interface BackgroundOptions {
   clock: Clock;
   log: Log;
   /** How many functions may run at the same time. */

@@ -54,7 +54,7 @@ export interface Options {
   verbose: boolean;
 }
 
-export type Invocation = { action: "run"; options: Options } | { action: "print"; text: string };
+type Invocation = { action: "run"; options: Options } | { action: "print"; text: string };
 
 /** The command line cannot be understood: one line for standard error, exit 2. */
 export class UsageError extends Error {

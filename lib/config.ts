@@ -6,6 +6,9 @@ import type { Reference } from "./lua/state.ts";
 import type { Schedule } from "./schedule.ts";
 import type { WebHook } from "./webhooks/hook.ts";
 
+/** The commands that the daemon answers itself; a custom endpoint may not take their names. */
+export const BUILT_IN_COMMANDS = ["report", "stats", "readyz", "livez"] as const;
+
 /** An address and port to listen on. */
 export interface Listener {
   hostname: string;

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
 import type { Clock } from "./clock.ts";
-import { type Config, defaultConfig, emptyPolicy, type Policy } from "./config.ts";
+import { BUILT_IN_COMMANDS, type Config, defaultConfig, emptyPolicy, type Policy } from "./config.ts";
 import type { Log } from "./log.ts";
 import { Engine, shortChunkName } from "./lua/engine.ts";
 import { daemonFunctions } from "./lua/functions/daemon.ts";
@@ -14,9 +14,6 @@ import { addCustomStat, incCustomStat } from "./lua/functions/stats.ts";
 import { runCustomWebHook, webhookConfiguration } from "./lua/functions/webhooks.ts";
 import { Metrics } from "./metrics.ts";
 import { WebHookDelivery, type WebHookSink } from "./webhooks/delivery.ts";
-
-/** The names of the commands that a custom endpoint may not take. */
-export const BUILT_IN_COMMANDS = ["report", "stats", "readyz", "livez"] as const;
 
 export interface Loaded {
   config: Config;

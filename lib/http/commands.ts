@@ -1,7 +1,7 @@
 /** The routes and what each answers. */
 import { fromBytes } from "../byte-string.ts";
 import type { Clock } from "../clock.ts";
-import type { Config, Policy } from "../config.ts";
+import type { BUILT_IN_COMMANDS, Config, Policy } from "../config.ts";
 import { JsonError, parseJson } from "../json.ts";
 import { Limit } from "../limit.ts";
 import type { Log } from "../log.ts";
@@ -14,14 +14,14 @@ import * as answers from "./answers.ts";
 import { BodyTooLarge, readBody } from "./body.ts";
 import { endOfTurn } from "./turn.ts";
 
-export interface Route {
+interface Route {
   methods: readonly string[];
   needsPassword: boolean;
   answer(request: Request, wait: WaitForPolicy): Response | Promise<Response>;
 }
 
 /** Waits for a policy that is parked, during which the connection is not taken for idle. */
-export type WaitForPolicy = <T>(running: Promise<T>) => Promise<T>;
+type WaitForPolicy = <T>(running: Promise<T>) => Promise<T>;
 
 export interface CommandContext {
   config: Config;
@@ -37,7 +37,7 @@ export interface CommandContext {
 
 const GET = ["GET", "HEAD"];
 const POST = ["POST"];
-const ENDPOINT_PREFIX = "/command/";
+const COMMAND_PREFIX = "/command/";
 
 /** The route table. Custom endpoints are looked up live: the console may add some. */
 export class Commands {
@@ -49,19 +49,17 @@ export class Commands {
     const { clock, config, metrics, ready } = context;
     this.started = clock.monotonic();
     this.reports = new Limit(() => config.reportTasks);
-    const live: Route = { methods: ["GET"], needsPassword: false, answer: answers.empty };
-    const readiness: Route = {
-      methods: ["GET"],
-      needsPassword: false,
-      answer: () => (ready() ? answers.empty() : answers.failure(503, "Not ready")),
+    const get = (answer: () => Response): Route => ({ methods: ["GET"], needsPassword: false, answer });
+    const commands: Record<(typeof BUILT_IN_COMMANDS)[number], Route> = {
+      report: { methods: POST, needsPassword: true, answer: this.report },
+      stats: { methods: GET, needsPassword: true, answer: () => this.stats() },
+      readyz: get(() => (ready() ? answers.empty() : answers.failure(503, "Not ready"))),
+      livez: get(answers.empty),
     };
     this.routes = new Map<string, Route>([
-      ["/command/report", { methods: POST, needsPassword: true, answer: this.report }],
-      ["/command/stats", { methods: GET, needsPassword: true, answer: () => this.stats() }],
-      ["/command/readyz", readiness],
-      ["/readyz", readiness],
-      ["/command/livez", live],
-      ["/livez", live],
+      ...Object.entries(commands).map(([name, route]) => [COMMAND_PREFIX + name, route] as const),
+      ["/readyz", commands.readyz],
+      ["/livez", commands.livez],
       [
         "/metrics",
         {
@@ -83,8 +81,8 @@ export class Commands {
   }
 
   private findEndpoint(path: string): Route | undefined {
-    if (!path.startsWith(ENDPOINT_PREFIX)) return undefined;
-    const name = path.slice(ENDPOINT_PREFIX.length);
+    if (!path.startsWith(COMMAND_PREFIX)) return undefined;
+    const name = path.slice(COMMAND_PREFIX.length);
     const endpoint = this.context.policy.endpoints.get(name);
     if (endpoint === undefined) return undefined;
     const answer: Route["answer"] = (request, wait) => this.callEndpoint(name, endpoint, request, wait);

@@ -17,14 +17,14 @@ import { PolicyError, Tasks } from "./tasks.ts";
 import { type LuaThread, Type } from "./wasm.ts";
 
 /** What a custom endpoint answers. */
-export interface EndpointResult {
+interface EndpointResult {
   success: boolean;
   attributes: [name: string, value: string][];
 }
 
 type MaybePromise<T> = T | Promise<T>;
 
-export interface EngineOptions {
+interface EngineOptions {
   clock: Clock;
   log: Log;
   /** What relative paths in Lua are relative to. */

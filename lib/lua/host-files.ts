@@ -58,7 +58,7 @@ interface OpenFile {
 }
 
 /** The system calls, by import module and name, to be merged over Emscripten's. */
-export interface SystemCalls {
+interface SystemCalls {
   env: Record<string, (...args: never[]) => number>;
   wasi_snapshot_preview1: Record<string, (...args: never[]) => number>;
 }

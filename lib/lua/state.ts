@@ -13,7 +13,7 @@ export type LuaValue = undefined | boolean | number | ByteString | LuaTable | Op
 export type LuaTable = Map<ByteString | number, LuaValue>;
 
 /** A value that stays in Lua; only the name of its type is known outside. */
-export class Opaque {
+class Opaque {
   constructor(readonly type: string) {}
 }
 

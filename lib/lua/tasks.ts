@@ -19,7 +19,7 @@ import { Waits } from "./waits.ts";
 import { type LuaThread, MASK_COUNT, Status } from "./wasm.ts";
 
 /** On whose behalf a task runs. */
-export type TaskKind = "configuration" | "console" | "report" | "background" | "endpoint";
+type TaskKind = "configuration" | "console" | "report" | "background" | "endpoint";
 
 /** Instructions between two looks at the clock: about 5 µs, too seldom to cost anything, often enough to stop a loop. */
 const HOOK_INSTRUCTIONS = 1000;
@@ -49,7 +49,7 @@ export class PolicyError extends Error {
 }
 
 /** The engine threw where only Lua may fail: the state cannot be trusted any more. */
-export class EngineFailure extends Error {
+class EngineFailure extends Error {
   override name = "EngineFailure";
 }
 

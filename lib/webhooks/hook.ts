@@ -27,7 +27,7 @@ export interface WebHookEvent {
   body: Buffer;
 }
 
-export interface WebHookRequest {
+interface WebHookRequest {
   url: string;
   headers: Record<string, string>;
   body: Buffer;
