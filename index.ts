@@ -9,7 +9,7 @@ import { Daemon } from "./lib/daemon.ts";
 import { DeviceParser } from "./lib/device/device.ts";
 import { readRegexesFile, RegexesFileError } from "./lib/device/regexes-file.ts";
 import { ConfigError, loadConfig } from "./lib/load-config.ts";
-import { escapeControls, Log, standardOutput } from "./lib/log.ts";
+import { escapeControls, Log, standardOutput, tracebackLines } from "./lib/log.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -28,9 +28,7 @@ try {
 } catch (error) {
   if (!(error instanceof UsageError || error instanceof ConfigError || error instanceof RegexesFileError)) throw error;
   console.error(error instanceof UsageError ? `trackalert: ${error.message}` : escapeControls(error.message));
-  if (error instanceof ConfigError && error.traceback) {
-    console.error(error.traceback.split("\n").map(escapeControls).join("\n").replaceAll("\\t", "\t"));
-  }
+  if (error instanceof ConfigError) for (const line of tracebackLines(error.traceback)) console.error(line);
   process.exit(error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE);
 }
 

@@ -23,15 +23,31 @@ function writeSecretsOnce(): boolean {
     writeFileSync(SECRETS, text, { flag: "wx", mode: 0o600 });
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return false;
+    return giveUp("written", code);
   }
+}
+
+function readSecrets(): string {
+  try {
+    return readFileSync(SECRETS, "utf8");
+  } catch (error) {
+    return giveUp("read", (error as NodeJS.ErrnoException).code);
+  }
+}
+
+/** Nothing can be served without the secrets. */
+function giveUp(what: string, code: string | undefined): never {
+  console.error(`${SECRETS} cannot be ${what}: ${code}: make it a file of yours in a folder that you may write to`);
+  process.exit(1);
 }
 
 const written = writeSecretsOnce();
 if (written) console.log(`The password for HTTP and the key of the console are new, in ${SECRETS}`);
+const secrets = readSecrets();
 if (written || process.stdout.isTTY) {
-  const password = /setWebserverPassword\("([^"]*)"\)/.exec(readFileSync(SECRETS, "utf8"))?.[1];
+  const password = /setWebserverPassword\("([^"]*)"\)/.exec(secrets)?.[1];
   const report = `{"login":"joe","remote":"192.0.2.1","success":false}`;
   if (password)
     console.log(`Send a report:\n  curl -u any:${password} -d '${report}' 'http://127.0.0.1:8084/?command=report'`);

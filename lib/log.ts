@@ -49,10 +49,13 @@ export class Log {
   /** An error of a policy: the message, and a line of its own for each line of the traceback. */
   failure(what: string, error: { message: string; traceback?: string }): void {
     this.error(`${what}: ${error.message}`);
-    if (!error.traceback) return;
-    for (const line of error.traceback.split("\n")) this.error(`  ${line.replaceAll("\t", "  ")}`);
+    for (const line of tracebackLines(error.traceback)) this.error(`  ${line}`);
   }
 }
+
+/** A traceback of Lua's as lines fit to be shown; none for an empty one. */
+export const tracebackLines = (traceback = ""): string[] =>
+  traceback === "" ? [] : traceback.split("\n").map((line) => escapeControls(line.replaceAll("\t", "  ")));
 
 /** A message and its key-values as one line: `Received report: login="joe" n="1"`. Keys are sorted. */
 export function formatFields(message: string, fields: Iterable<[key: string, value: string]>): string {

@@ -293,6 +293,10 @@ describe("bun start", () => {
     using clone = freshClone();
     mkdirSync(join(clone.path, "conf", "secrets.lua"));
     await using program = startProgram([], join(clone.path, "lib", "first-start.ts"));
-    expect((await program.ended).code).toBe(1);
+    const { code, errors } = await program.ended;
+    expect(code).toBe(1);
+    expect(errors).toBe(
+      `${join(clone.path, "conf", "secrets.lua")} cannot be read: EISDIR: make it a file of yours in a folder that you may write to\n`,
+    );
   });
 });
