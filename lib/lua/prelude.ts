@@ -12,6 +12,7 @@ import { lua51Functions, requireFunctions, systemFunctions } from "./functions/l
 import { moduleFunctions } from "./functions/modules.ts";
 import { sleepFunction, type WaitingFunction } from "./functions/wait.ts";
 import addressChunk from "./prelude/address.lua" with { type: "text" };
+import argumentsChunk from "./prelude/arguments.lua" with { type: "text" };
 import bitChunk from "./prelude/bit.lua" with { type: "text" };
 import coroutineChunk from "./prelude/coroutine.lua" with { type: "text" };
 import finalizersChunk from "./prelude/finalizers.lua" with { type: "text" };
@@ -47,7 +48,8 @@ export function installPrelude({ state, tasks, clock, log, geoip, http }: Prelud
   const run = (name: string, source: string, ...args: Argument[]): Reference[] =>
     runChunk(state, tasks, name, source, args);
 
-  const [makeWaiting] = run("coroutine", coroutineChunk, { was_cut: tasks.wasCut });
+  const [wrongType, typeName] = run("arguments", argumentsChunk) as [Reference, Reference];
+  const [makeWaiting] = run("coroutine", coroutineChunk, { was_cut: tasks.wasCut }, wrongType);
   const waiting = ({ name, begin }: WaitingFunction): Reference => {
     const functions = tasks.waitingFunctions(name, begin);
     const prepare = (L: LuaThread): number => {
@@ -67,14 +69,14 @@ export function installPrelude({ state, tasks, clock, log, geoip, http }: Prelud
   setGlobal("sleep", sleep);
   setGlobal("httpRequest", waiting(httpRequestFunction(http)));
   run("source", sourceChunk);
-  const [blamed] = run("lua51", lua51Chunk, lua51Functions());
-  run("bit", bitChunk);
-  run("require", requireChunk, requireFunctions(tasks));
+  const [blamed] = run("lua51", lua51Chunk, lua51Functions(), wrongType);
+  run("bit", bitChunk, wrongType);
+  run("require", requireChunk, requireFunctions(tasks), wrongType);
   run("system", systemChunk, systemFunctions(clock), blamed!);
-  const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(log));
+  const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(log), wrongType, typeName);
   run("geoip", geoipChunk, geoipLookups(geoip, log), ...classChecks);
   const [runReport, runEndpoint] = run("login-tuple", loginTupleChunk, makeAddress!);
-  run("finalizers", finalizersChunk);
+  run("finalizers", finalizersChunk, wrongType);
   api.lua_pushlightuserdata(main, 0);
   const jsonNull = state.reference(main);
   run("modules", modulesChunk, moduleFunctions(clock), waiting(socketRequestFunction(http)), sleep, jsonNull);

@@ -1,7 +1,7 @@
 -- ComboAddress, Netmask and NetmaskGroup. Parsing and matching are the host's; the values are small Lua tables:
 --   ComboAddress { text, bytes (4 or 16), port }    Netmask { text, bytes of the network, bits }    NetmaskGroup { id }
-local host = ...
-local setmetatable, getmetatable, error, type = setmetatable, getmetatable, error, type
+local host, wrong_type, type_name = ...
+local setmetatable, getmetatable, error = setmetatable, getmetatable, error
 local sub, format, collectgarbage = string.sub, string.format, collectgarbage
 
 -- A class's name stands in for its metatable, so that a policy can neither change it nor pass for it by accident.
@@ -14,21 +14,14 @@ local Address, address_class = class("ComboAddress")
 local Netmask, netmask_class = class("Netmask")
 local Group, group_class = class("NetmaskGroup")
 
-local function got(value)
-  local name = getmetatable(value)
-  return type(name) == "string" and name or value == nil and "no value" or type(value)
-end
-
 local function check_self(self, class_name, method)
   if getmetatable(self) ~= class_name then
-    error(format("calling '%s' on bad self (%s expected, got %s)", method, class_name, got(self)), 3)
+    error(format("calling '%s' on bad self (%s expected, got %s)", method, class_name, type_name(self)), 3)
   end
 end
 
 local function check_address(value, position, name)
-  if getmetatable(value) ~= "ComboAddress" then
-    error(format("bad argument #%d to '%s' (ComboAddress expected, got %s)", position, name, got(value)), 3)
-  end
+  if getmetatable(value) ~= "ComboAddress" then wrong_type(value, "ComboAddress", position, name, 3) end
 end
 
 local function make_address(text, bytes, port)

@@ -1,5 +1,6 @@
 -- LuaJIT's `bit` library: 32-bit operations with signed results.
-local error, type, tonumber, format = error, type, tonumber, string.format
+local wrong_type = ...
+local tonumber, format = tonumber, string.format
 local pack, unpack, rep, sub = string.pack, string.unpack, string.rep, string.sub
 local tointeger, select = math.tointeger, select
 
@@ -13,10 +14,7 @@ local function bits(value, position, name)
   local integer = tointeger(value)
   if integer and integer >= -LARGEST and integer <= LARGEST then return integer end
   local number = tonumber(value)
-  if not number then
-    local got = value == nil and "no value" or type(value)
-    error(format("bad argument #%d to '%s' (number expected, got %s)", position, name, got), 3)
-  end
+  if not number then wrong_type(value, "number", position, name, 3) end
   return (unpack("<i4", pack("<d", number + MAGIC)))
 end
 

@@ -2,14 +2,14 @@
 --
 -- Whatever a policy's coroutine yields goes to the one that resumed it, as ever. Only a wait, marked by AWAIT, is handed
 -- on outwards, coroutine by coroutine, until it leaves the task; the result comes back the same way.
-local host = ...
+local host, wrong_type = ...
 
 local AWAIT = {}
 local CUT = 0 -- not the number of a wait: "I was cut off at the end of my slice, go on with me later"
 
 local create, resume, yield, running = coroutine.create, coroutine.resume, coroutine.yield, coroutine.running
 local status, close, isyieldable = coroutine.status, coroutine.close, coroutine.isyieldable
-local error, rawequal, setmetatable, type, format = error, rawequal, setmetatable, type, string.format
+local error, rawequal, setmetatable, type = error, rawequal, setmetatable, type
 local was_cut = host.was_cut
 
 local made = setmetatable({}, { __mode = "k" }) -- coroutines that a policy made, as opposed to tasks
@@ -44,21 +44,14 @@ local function pass(co, ...)
   return pass(co, resume(co))
 end
 
-local function check(value, kind, name)
-  if type(value) ~= kind then
-    local got = value == nil and "no value" or type(value)
-    error(format("bad argument #1 to '%s' (%s expected, got %s)", name, kind == "thread" and "coroutine" or kind, got), 3)
-  end
-end
-
 local function resume_passing(co, ...)
-  check(co, "thread", "resume")
+  if type(co) ~= "thread" then wrong_type(co, "coroutine", 1, "resume", 2) end
   if busy(co) then return false, "cannot resume non-suspended coroutine" end
   return pass(co, resume(co, ...))
 end
 
 local function create_made(f)
-  check(f, "function", "create")
+  if type(f) ~= "function" then wrong_type(f, "function", 1, "create", 2) end
   local co = create(f)
   made[co] = true
   return co
@@ -78,7 +71,7 @@ end
 coroutine.create, coroutine.resume = create_made, resume_passing
 
 function coroutine.wrap(f)
-  check(f, "function", "wrap")
+  if type(f) ~= "function" then wrong_type(f, "function", 1, "wrap", 2) end
   local co = create_made(f)
   return function(...)
     return unwrap(co, resume_passing(co, ...))

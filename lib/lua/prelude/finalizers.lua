@@ -1,6 +1,7 @@
 -- Finalizers (__gc) of a policy are not called: Lua runs them with the count hook off, so that one that loops could not be
 -- stopped. The Lua of the reference does not call them for tables either.
-local rawget, rawset, type, pcall, error, format = rawget, rawset, type, pcall, error, string.format
+local wrong_type = ...
+local rawget, rawset, type, pcall, error = rawget, rawset, type, pcall, error
 
 -- Lua looks for __gc at the moment the metatable is set, and only then.
 local function set_without_finalizer(set, value, metatable)
@@ -16,10 +17,7 @@ end
 local set, set_any = setmetatable, debug.setmetatable
 
 function setmetatable(value, metatable)
-  if type(value) ~= "table" then
-    local got = value == nil and "no value" or type(value)
-    error(format("bad argument #1 to 'setmetatable' (table expected, got %s)", got), 2)
-  end
+  if type(value) ~= "table" then wrong_type(value, "table", 1, "setmetatable", 2) end
   return set_without_finalizer(set, value, metatable)
 end
 

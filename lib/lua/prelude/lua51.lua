@@ -1,5 +1,5 @@
 -- Names of Lua 5.1, as LuaJIT has them, for policies that were written for it.
-local host = ...
+local host, wrong_type = ...
 local error, type, tonumber, pcall, select, load, next = error, type, tonumber, pcall, select, load, next
 local string, math, globals, gmatch = string, math, _G, string.gmatch
 local gsub, find, format, pack, unpack_bytes = string.gsub, string.find, string.format, string.pack, string.unpack
@@ -7,23 +7,15 @@ local fmod, tointeger, number_type, huge = math.fmod, math.tointeger, math.type,
 local getinfo, getupvalue, upvaluejoin = debug.getinfo, debug.getupvalue, debug.upvaluejoin
 local unpack_list = table.unpack
 
-local function got(value)
-  return value == nil and "no value" or type(value)
-end
-
 -- These two raise an error that blames the caller of the function that calls them.
 local function check(value, expected, position, name)
-  if type(value) ~= expected then
-    error(format("bad argument #%d to '%s' (%s expected, got %s)", position, name, expected, got(value)), 3)
-  end
+  if type(value) ~= expected then wrong_type(value, expected, position, name, 3) end
   return value
 end
 
 local function check_number(value, position, name)
   local number = tonumber(value)
-  if not number then
-    error(format("bad argument #%d to '%s' (number expected, got %s)", position, name, got(value)), 3)
-  end
+  if not number then wrong_type(value, "number", position, name, 3) end
   return number
 end
 

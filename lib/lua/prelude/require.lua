@@ -1,5 +1,5 @@
 -- `require` and `dofile` in Lua, since a module or file may wait while it runs, which a function of C cannot pass on.
-local host = ...
+local host, wrong_type = ...
 local error, type, pairs, loadfile, setmetatable = error, type, pairs, loadfile, setmetatable
 local format, concat, rawget = string.format, table.concat, rawget
 local package, searchpath, loaded, preload = package, package.searchpath, package.loaded, package.preload
@@ -21,8 +21,7 @@ package.cpath = ""
 local function text_argument(value, name)
   if type(value) == "number" then return format("%s", value) end
   if type(value) == "string" then return value end
-  local got = value == nil and "no value" or type(value)
-  error(format("bad argument #1 to '%s' (string expected, got %s)", name, got), 3)
+  wrong_type(value, "string", 1, name, 3)
 end
 
 local function search_preload(name)
