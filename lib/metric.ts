@@ -1,0 +1,119 @@
+/**
+ * Kinds of metrics in the Prometheus text format, version 0.0.4:
+ * https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+ */
+
+/** Something that is shown on /metrics. */
+export interface Metric {
+  readonly name: string;
+  /** The HELP and TYPE lines and a line for each sample. */
+  format(): string;
+}
+
+interface Sample {
+  /** `name{label="value"}`. */
+  readonly text: string;
+  value: number;
+}
+
+/** A number that only goes up, one for each combination of label values that has been counted or declared. */
+export class Counter implements Metric {
+  private readonly samples = new Map<string, Sample>();
+  private readonly labels: readonly string[];
+
+  /** Without labels it is a single number, which starts at 0. */
+  constructor(
+    readonly name: string,
+    private readonly help: string,
+    ...labels: string[]
+  ) {
+    this.labels = labels;
+    if (labels.length === 0) this.declare();
+  }
+
+  /** Makes label values appear before they are first counted. */
+  declare(...values: string[]): void {
+    this.sample(values);
+  }
+
+  /** Adds one. @param values in the order of the labels */
+  increment(...values: string[]): void {
+    this.sample(values).value++;
+  }
+
+  get(...values: string[]): number {
+    return this.samples.get(keyOf(values))?.value ?? 0;
+  }
+
+  format(): string {
+    let text = header(this.name, this.help, "counter");
+    for (const sample of this.samples.values()) text += `${sample.text} ${sample.value}\n`;
+    return text;
+  }
+
+  private sample(values: readonly string[]): Sample {
+    const key = keyOf(values);
+    let sample = this.samples.get(key);
+    if (!sample) {
+      sample = { text: this.name + formatLabels(this.labels, values), value: 0 };
+      this.samples.set(key, sample);
+    }
+    return sample;
+  }
+}
+
+/** A number that goes up and down; asked for when it is shown. */
+export class Gauge implements Metric {
+  constructor(
+    readonly name: string,
+    private readonly help: string,
+    private readonly read: () => number,
+  ) {}
+
+  format(): string {
+    return `${header(this.name, this.help, "gauge")}${this.name} ${this.read()}\n`;
+  }
+}
+
+/** How many observations were at most each bound, their sum and count. */
+export class Histogram implements Metric {
+  private readonly buckets: number[];
+  private sum = 0;
+
+  /** @param bounds ascending, in the unit of the name; one for all that is more is added */
+  constructor(
+    readonly name: string,
+    private readonly help: string,
+    private readonly bounds: readonly number[],
+  ) {
+    this.buckets = new Array<number>(bounds.length + 1).fill(0);
+  }
+
+  observe(value: number): void {
+    let bucket = 0;
+    while (bucket < this.bounds.length && value > this.bounds[bucket]!) bucket++;
+    this.buckets[bucket]!++;
+    this.sum += value;
+  }
+
+  format(): string {
+    let text = header(this.name, this.help, "histogram");
+    let count = 0;
+    for (const [bucket, bound] of [...this.bounds, "+Inf"].entries()) {
+      count += this.buckets[bucket]!;
+      text += `${this.name}_bucket{le="${bound}"} ${count}\n`;
+    }
+    return `${text}${this.name}_sum ${this.sum}\n${this.name}_count ${count}\n`;
+  }
+}
+
+/** One value is its own key; NUL keeps several apart. */
+const keyOf = (values: readonly string[]): string => (values.length === 1 ? values[0]! : values.join("\0"));
+
+const header = (name: string, help: string, type: string): string => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+
+const formatLabels = (names: readonly string[], values: readonly string[]): string =>
+  names.length === 0 ? "" : `{${names.map((name, i) => `${name}="${escapeLabel(values[i]!)}"`).join(",")}}`;
+
+const escapeLabel = (value: string): string =>
+  value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
