@@ -1,5 +1,6 @@
 /** The daemon: serves a loaded configuration until it is stopped. */
 import { Background } from "./background.ts";
+import type { ByteString } from "./byte-string.ts";
 import type { Clock } from "./clock.ts";
 import { formatListener, type Listener } from "./config.ts";
 import { HttpServer } from "./http/server.ts";
@@ -54,7 +55,7 @@ export class Daemon {
     if (config.controlSocket) log.warn("the control socket is not served by this version yet (controlSocket)");
     for (const address of daemon.addresses) log.notice(`listening on ${formatListener(address)}`);
     if (config.listeners.length === 0) log.warn("no listener: nothing is served (addListener)");
-    for (const schedule of config.schedules) daemon.background.add(schedule);
+    config.schedules.start((schedule) => daemon.background.add(schedule));
     daemon.ready = true;
     return daemon;
   }
@@ -62,6 +63,11 @@ export class Daemon {
   /** Where the daemon listens, with the real port where 0 was asked for. */
   get addresses(): Listener[] {
     return this.http.addresses;
+  }
+
+  /** Runs a chunk of the console and gives its answer, whichever way it came. */
+  execute(chunk: ByteString): Promise<ByteString> {
+    return this.loaded.engine.runConsole(chunk);
   }
 
   /** Stops accepting, lets requests, background functions and webhooks end within a bound, and frees the Lua state. */

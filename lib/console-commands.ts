@@ -1,0 +1,19 @@
+/** The commands of the console, as `help()` lists them and the client completes them: each call and what it does. */
+export const CONSOLE_COMMANDS: ReadonlyMap<string, string> = new Map([
+  ["help()", "lists the commands"],
+  ["makeKey()", "prints a setKey(…) line with a new random key"],
+  ["reloadGeoIPDBs()", "opens the GeoIP databases anew; one that cannot be opened stays as it was"],
+  ["showACL()", "prints the netmasks of peers that may connect"],
+  ["showCustomEndpoints()", "prints the names of the custom endpoints"],
+  ["showVersion()", "prints the version"],
+  ["shutdown()", "ends the daemon in good order"],
+  ["stats()", "prints how many reports have been received"],
+  ["testCrypto(text)", "encrypts and decrypts a text with the console's key"],
+]);
+
+const NAMES: ReadonlySet<string> = new Set(
+  [...CONSOLE_COMMANDS.keys()].map((call) => call.slice(0, call.indexOf("("))),
+);
+
+/** Whether a word is the name of a command, without parentheses. */
+export const isConsoleCommand = (word: string): boolean => NAMES.has(word);
