@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 
 import type { Clock } from "./clock.ts";
 import { BUILT_IN_COMMANDS, type Config, defaultConfig, emptyPolicy, type Policy } from "./config.ts";
+import type { HttpClient } from "./http-client.ts";
 import type { Log } from "./log.ts";
 import { Engine, shortChunkName } from "./lua/engine.ts";
 import { consoleCommands } from "./lua/functions/console.ts";
@@ -37,11 +38,18 @@ export class ConfigError extends Error {
   }
 }
 
+interface Ports {
+  clock: Clock;
+  log: Log;
+  /** Stands in for everything outside: nothing is sent, no file is changed. */
+  isolation?: { http: HttpClient; webhooks: WebHookSink } | undefined;
+}
+
 /**
  * @param file as the user named it, for messages
  * @throws {ConfigError}
  */
-export async function loadConfig(file: string, { clock, log }: { clock: Clock; log: Log }): Promise<Loaded> {
+export async function loadConfig(file: string, { clock, log, isolation }: Ports): Promise<Loaded> {
   const path = resolve(file);
   const source = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`${file}: cannot be read: ${error.code ?? error.message}`);
@@ -50,7 +58,10 @@ export async function loadConfig(file: string, { clock, log }: { clock: Clock; l
   const policy = emptyPolicy();
   const metrics = new Metrics();
   const directory = dirname(path);
-  const engine = await Engine.create({ clock, log, directory });
+  const engine = await Engine.create({
+    ...{ clock, log, directory },
+    ...(isolation && { http: isolation.http, isolated: true }),
+  });
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   for (const definition of startFunctions(config, log, directory)) engine.defineForStart(definition);
@@ -67,7 +78,7 @@ export async function loadConfig(file: string, { clock, log }: { clock: Clock; l
   }
   engine.define(incCustomStat(config, metrics, log));
   engine.define(durationToSeconds(log));
-  const webhooks = new WebHookDelivery(config.webhooks, { clock, log });
+  const webhooks = isolation?.webhooks ?? new WebHookDelivery(config.webhooks, { clock, log });
   engine.define(runCustomWebHook(config.webhooks, webhooks, log));
   try {
     await engine.runFile(source, file);

@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 
 import { Background } from "../lib/background.ts";
 import { Log } from "../lib/log.ts";
+import { VirtualClock } from "../lib/replay/virtual-clock.ts";
 import type { Timing } from "../lib/schedule.ts";
 import { PREAMBLE, startDaemon } from "./support/daemon.ts";
-import { VirtualClock } from "./support/virtual-clock.ts";
 
 const START = new Date("2026-03-01T00:00:00").getTime();
 const MINUTE = 60_000;

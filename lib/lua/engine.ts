@@ -33,6 +33,8 @@ interface EngineOptions {
   directory: string;
   /** How policies reach HTTP servers; the network unless given. */
   http?: HttpClient;
+  /** Lua changes nothing outside, what it prints is logged, and no task is interrupted by another: for replays. */
+  isolated?: boolean;
 }
 
 /** Lua cuts the names of chunks to this many bytes. */
@@ -56,10 +58,10 @@ export class Engine {
 
   private constructor(
     readonly state: LuaState,
-    { clock, log, http }: EngineOptions,
+    { clock, log, http, isolated = false }: EngineOptions,
   ) {
     this.log = log;
-    this.tasks = new Tasks(state);
+    this.tasks = new Tasks(state, { sliced: !isolated });
     this.geoip = new GeoIPDatabases(log);
     this.codec = new Codec(state);
     this.output = new ConsoleOutput(this.tasks);
@@ -72,7 +74,9 @@ export class Engine {
   }
 
   static async create(options: EngineOptions): Promise<Engine> {
-    return new Engine(await LuaState.open(options.clock, options.directory), options);
+    const { clock, directory, log, isolated } = options;
+    const print = (bytes: Buffer): void => log.info(`print: ${bytes.toString().trimEnd()}`);
+    return new Engine(await LuaState.open(clock, directory, isolated ? print : undefined), options);
   }
 
   /** Frees the state. Tasks that still wait are dropped. */

@@ -47,6 +47,8 @@ export function systemErrorNumber(wasi: number): number {
 }
 
 const AT_REMOVEDIR = 0x200;
+/** Flags of what opens a file for more than to read it. */
+const WRITING = fs.constants.O_WRONLY | fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_TRUNC;
 const SEEK_SET = 0;
 const SEEK_CUR = 1;
 const STANDARD_STREAMS = 3;
@@ -74,8 +76,9 @@ function openWithoutWaiting(path: string, flags: number, mode: number): number {
 /**
  * @param heap the WebAssembly memory as it is now; asked for anew in each call, since memory grows
  * @param directory what relative paths are relative to
+ * @param print given: nothing outside is changed. Files are only read, and what is written to the standard streams goes there
  */
-export function hostFiles(heap: () => Buffer, directory: string): SystemCalls {
+export function hostFiles(heap: () => Buffer, directory: string, print?: (bytes: Buffer) => void): SystemCalls {
   const files = new Map<number, OpenFile>();
 
   const path = (pointer: number): string => {
@@ -118,6 +121,10 @@ export function hostFiles(heap: () => Buffer, directory: string): SystemCalls {
     return bytes;
   };
 
+  const mayChange = (): void => {
+    if (print) throw Object.assign(new Error("files are only read"), { code: "EROFS" });
+  };
+
   const owned = (descriptor: number): OpenFile | undefined => {
     const file = files.get(descriptor);
     if (!file && descriptor >= STANDARD_STREAMS) throw Object.assign(new Error("not open"), { code: "EBADF" });
@@ -129,6 +136,7 @@ export function hostFiles(heap: () => Buffer, directory: string): SystemCalls {
       __syscall_openat: (_at: number, name: number, flags: number, varargs: number) =>
         attempt(() => {
           const mode = varargs ? heap().readUInt32LE(varargs) : 0o666;
+          if (flags & WRITING) mayChange();
           const descriptor = openWithoutWaiting(path(name), flags, mode);
           const regular = fs.fstatSync(descriptor).isFile();
           files.set(descriptor, { position: regular ? 0 : undefined, append: (flags & fs.constants.O_APPEND) !== 0 });
@@ -136,13 +144,14 @@ export function hostFiles(heap: () => Buffer, directory: string): SystemCalls {
         }),
       __syscall_unlinkat: (_at: number, name: number, flags: number) =>
         attempt(() => {
+          mayChange();
           if (flags & AT_REMOVEDIR) fs.rmdirSync(path(name));
           else fs.unlinkSync(path(name));
           return 0;
         }),
-      __syscall_rmdir: (name: number) => attempt(() => (fs.rmdirSync(path(name)), 0)),
+      __syscall_rmdir: (name: number) => attempt(() => (mayChange(), fs.rmdirSync(path(name)), 0)),
       __syscall_renameat: (_from: number, name: number, _to: number, target: number) =>
-        attempt(() => (fs.renameSync(path(name), path(target)), 0)),
+        attempt(() => (mayChange(), fs.renameSync(path(name), path(target)), 0)),
       __syscall_readlinkat: (_at: number, name: number, buffer: number, size: number) =>
         attempt(() => heap().write(fs.readlinkSync(path(name)), buffer, size)),
       __syscall_fcntl64: () => 0,
@@ -162,6 +171,12 @@ export function hostFiles(heap: () => Buffer, directory: string): SystemCalls {
       fd_write: (descriptor: number, vectors: number, count: number, result: number) =>
         wasi(result, () => {
           const file = owned(descriptor);
+          if (print && descriptor < STANDARD_STREAMS) {
+            return eachVector(vectors, count, (start, length) => {
+              print(heap().subarray(start, start + length));
+              return length;
+            });
+          }
           if (file?.append && file.position !== undefined) file.position = fs.fstatSync(descriptor).size;
           return eachVector(vectors, count, (start, length) =>
             advance(

@@ -52,9 +52,12 @@ export class LuaState {
     this.api.lua_atpanic(this.main, this.callback(panic, "ii"));
   }
 
-  /** @param directory what relative paths in Lua are relative to */
-  static async open(clock: Clock, directory: string): Promise<LuaState> {
-    return new LuaState(await loadLua(clock, directory));
+  /**
+   * @param directory what relative paths in Lua are relative to
+   * @param print given: Lua changes nothing outside, see host-files.ts
+   */
+  static async open(clock: Clock, directory: string, print?: (bytes: Buffer) => void): Promise<LuaState> {
+    return new LuaState(await loadLua(clock, directory, print));
   }
 
   close(): void {

@@ -73,6 +73,16 @@ export class Tasks {
     return this.running?.kind;
   }
 
+  /** The number of the run that began last; runs are counted from 1. */
+  get lastRunNumber(): number {
+    return this.lastRun;
+  }
+
+  /** The number of the run that is going on, undefined between tasks. */
+  get runNumber(): number | undefined {
+    return this.running?.run;
+  }
+
   /** The thread of the task that is running; coroutines inside it have others. */
   get thread(): LuaThread | undefined {
     return this.running?.thread;
@@ -98,7 +108,11 @@ export class Tasks {
   /** Threads that were cut off at the end of a slice, until the one that resumed them has seen it. */
   private readonly cut = new Set<LuaThread>();
 
-  constructor(private readonly state: LuaState) {
+  /** @param sliced whether a task that computes for long lets others in: when it does so depends on the machine */
+  constructor(
+    private readonly state: LuaState,
+    private readonly options = { sliced: true },
+  ) {
     this.results = state.api.malloc(4);
     this.hook = state.callback((L: LuaThread) => this.onCount(L), "vii");
     state.api.lua_getglobal(state.main, state.constant("tostring"));
@@ -194,7 +208,7 @@ export class Tasks {
     const started = stopwatch();
     this.deadline = started + this.limit() * 1000 - task.used;
     const slice = task.used < UNDISTURBED ? UNDISTURBED - task.used : SLICE;
-    this.sliceEnd = Math.min(this.deadline, started + slice);
+    this.sliceEnd = this.options.sliced ? Math.min(this.deadline, started + slice) : this.deadline;
     this.running = task;
     let status;
     try {

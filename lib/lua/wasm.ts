@@ -110,14 +110,15 @@ let turn: Promise<unknown> = Promise.resolve();
 /**
  * @param clock what Lua's `os.time`, `os.date` and `os.clock` read
  * @param directory what relative paths in Lua are relative to
+ * @param print given: Lua changes nothing outside, see host-files.ts
  */
-export function loadLua(clock: Clock, directory: string): Promise<LuaWasm> {
-  const loaded = turn.then(() => load(clock, directory));
+export function loadLua(clock: Clock, directory: string, print?: (bytes: Buffer) => void): Promise<LuaWasm> {
+  const loaded = turn.then(() => load(clock, directory, print));
   turn = loaded.catch(() => {});
   return loaded;
 }
 
-async function load(clock: Clock, directory: string): Promise<LuaWasm> {
+async function load(clock: Clock, directory: string, print?: (bytes: Buffer) => void): Promise<LuaWasm> {
   let exports: LuaExports | undefined;
   let heapView: Buffer = Buffer.alloc(0);
   const heap = (): Buffer => {
@@ -128,7 +129,7 @@ async function load(clock: Clock, directory: string): Promise<LuaWasm> {
   const target = WebAssembly as unknown as { instantiate: Instantiate };
   const { instantiate } = target;
   target.instantiate = async (source, imports) => {
-    const calls = hostFiles(heap, directory);
+    const calls = hostFiles(heap, directory, print);
     const env = imports["env"]!;
     const grow = env["emscripten_resize_heap"] as (size: number) => number;
     Object.assign(env, calls.env, {
@@ -169,9 +170,15 @@ function invoke(exports: LuaExports, index: number, a: number, b: number): void 
   }
 }
 
-/** What `os.getenv` sees. */
+/** What Emscripten would make up, from the machine and the way this program was started. */
+const MADE_UP = ["USER", "LOGNAME", "PATH", "PWD", "HOME", "LANG", "_"];
+
+/**
+ * What the C library sees of the environment: Lua's own settings and nothing else, for `os.getenv` asks the host. It is
+ * copied into Lua's memory, and the order of `pairs` depends on addresses there: replays must not differ by it.
+ */
 function environment(): Record<string, string> {
-  const set: Record<string, string> = {};
-  for (const [name, value] of Object.entries(process.env)) if (value !== undefined) set[name] = value;
+  const set = Object.fromEntries(MADE_UP.map((name) => [name, ""]));
+  for (const [name, value = ""] of Object.entries(process.env)) if (name.startsWith("LUA_")) set[name] = value;
   return set;
 }

@@ -1,4 +1,5 @@
 /** What the prelude's Lua 5.1 names, modules and system functions (lua51.lua, require.lua, system.lua) ask of the host. */
+import { toByteString } from "../../byte-string.ts";
 import type { Clock } from "../../clock.ts";
 import type { HostFunction } from "../call.ts";
 import { systemErrorNumber } from "../host-files.ts";
@@ -18,6 +19,13 @@ export function requireFunctions(tasks: Tasks): Record<string, HostFunction> {
 
 export function systemFunctions(clock: Clock): Record<string, HostFunction> {
   return {
+    getenv: {
+      name: "getenv",
+      body(call) {
+        const value = process.env[call.text(1)];
+        return [value === undefined ? undefined : toByteString(value)];
+      },
+    },
     clock: { name: "clock", body: () => clock.cpu() },
     error_number: { name: "error_number", body: (call) => systemErrorNumber(call.number(1)) },
   };

@@ -27,7 +27,7 @@ function debug.debug()
   error("debug.debug is not available: there is no terminal", 2)
 end
 
-os.clock = host.clock
+os.clock, os.getenv = host.clock, host.getenv
 
 -- Else a policy could give files a finalizer, which runs with the limit on run time off.
 getmetatable(io.stdout).__metatable = "FILE*"
