@@ -58,7 +58,7 @@ export class VirtualClock implements Clock {
    * @throws {StandstillError}
    */
   async advanceTo(time: number): Promise<void> {
-    await settle();
+    await this.settle();
     while (this.next <= time) await this.step();
     this.jumpTo(time);
   }
@@ -78,9 +78,9 @@ export class VirtualClock implements Clock {
       );
     }
     timer.callback();
-    await settle();
+    await this.settle();
   }
-}
 
-/** Lets pending promises run: a macrotask comes after all of them. */
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  /** Lets pending promises run: a macrotask comes after all of them. */
+  readonly settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,245 @@
+/** Holds what happened in a replay against what its fixture expects. */
+import { escapeControls } from "../log.ts";
+import { align } from "./align.ts";
+import type { ExpectedCount, ExpectedWebHook, Plain } from "./expectations.ts";
+import { type Cause, describeCause, type Outcome, type SentWebHook } from "./outcome.ts";
+import { formatRange, formatTime } from "./times.ts";
+
+/** One thing that is not as expected. */
+export interface Difference {
+  /** Where it stands in the fixture, such as `expect.webhooks[0].body.type`. */
+  key: string;
+  /** The line in the fixture, if there is one. */
+  line: number | undefined;
+  expected: string;
+  got: string;
+  /** Virtual time of what came, with its instant. */
+  at: string | undefined;
+  /** What made it come. */
+  cause: string | undefined;
+}
+
+const NOTHING = "nothing";
+
+export function compare(outcome: Outcome): Difference[] {
+  const { fixture, customStats, backgroundRuns, webhookCounts, failure } = outcome;
+  const { expect } = fixture;
+  if (failure !== undefined) {
+    return [{ ...at(outcome, undefined), key: "replay", line: undefined, expected: "runs to its end", got: failure }];
+  }
+  return [
+    ...compareWebHooks(outcome),
+    ...compareCounts("expect.webhook_counts", expect.webhookCounts, (name) => webhookCounts.get(name) ?? 0),
+    ...expect.noWebhooks.flatMap((silent) => compareSilence(outcome, silent)),
+    ...compareCounts("expect.stats", expect.reports ? [expect.reports] : [], () => outcome.reports),
+    ...compareCounts("expect.stats.custom", expect.custom, (name) => customStats.get(name)),
+    ...compareCounts("expect.background", expect.background, (name) => backgroundRuns.get(name) ?? 0),
+    ...compareLogs(outcome),
+    ...compareEndpoints(outcome),
+    ...compareErrors(outcome),
+    ...compareUnanswered(outcome),
+  ];
+}
+
+/** Whether what was sent is what was expected. */
+export const isExpected = (expected: ExpectedWebHook, sent: SentWebHook, start: number): boolean =>
+  webhookDifference(expected, sent, start) === undefined;
+
+function compareWebHooks({ fixture, webhooks, webhookCount }: Outcome): Difference[] {
+  const expected = fixture.expect.webhooks;
+  if (!expected) return [];
+  const { start } = fixture;
+  const differences: Difference[] = [];
+  const pairs = align(expected.list, webhooks, (one, sent) => isExpected(one, sent, start));
+  for (const [i, j] of pairs) {
+    const one = i === undefined ? undefined : expected.list[i]!;
+    const sent = j === undefined ? undefined : webhooks[j]!;
+    const found = one && sent && webhookDifference(one, sent, start);
+    const key = `expect.webhooks${i === undefined ? "" : `[${i}]`}`;
+    const line = one?.line ?? expected.line;
+    if (found) {
+      differences.push({
+        ...at({ fixture }, sent),
+        key: key + found.key,
+        line,
+        expected: found.expected,
+        got: found.got,
+      });
+    } else if (!one || !sent) {
+      const texts = {
+        expected: one ? describeExpected(one, start) : NOTHING,
+        got: sent ? describeSent(sent) : NOTHING,
+      };
+      differences.push({ ...at({ fixture }, sent), key, line, ...texts });
+    }
+  }
+  if (webhookCount > webhooks.length) {
+    const got = `${webhookCount}, of which the first ${webhooks.length} were compared`;
+    const count = `${expected.list.length} webhooks`;
+    differences.push({
+      ...at({ fixture }, undefined),
+      key: "expect.webhooks",
+      line: expected.line,
+      expected: count,
+      got,
+    });
+  }
+  return differences;
+}
+
+interface ValueDifference {
+  /** Behind the key of the whole: `.body.type`. */
+  key: string;
+  expected: string;
+  got: string;
+}
+
+function webhookDifference(expected: ExpectedWebHook, sent: SentWebHook, start: number): ValueDifference | undefined {
+  const { name, at: range, body } = expected;
+  if (name !== undefined && name !== sent.name) return { key: ".name", expected: name, got: describeSent(sent) };
+  if (body !== undefined) {
+    if (typeof body === "string") {
+      if (body !== sent.body) return { key: ".body", expected: show(body), got: show(sent.body) };
+    } else {
+      const got = parse(sent.body);
+      if (got === undefined) return { key: ".body", expected: show(body), got: `no JSON: ${show(sent.body)}` };
+      const found = firstDifference(body, got, ".body");
+      if (found) return found;
+    }
+  }
+  if (range && (sent.time < range.from || sent.time > range.to)) {
+    return { key: ".at", expected: formatRange(range, start), got: formatTime(sent.time, start) };
+  }
+  return undefined;
+}
+
+/** The first place where a JSON value is not as expected. */
+function firstDifference(expected: Plain, got: unknown, key: string): ValueDifference | undefined {
+  const differs = { key, expected: show(expected), got: show(got) };
+  if (Array.isArray(expected)) {
+    if (!Array.isArray(got) || got.length !== expected.length) return differs;
+    return first(expected.entries(), ([i, item]) => firstDifference(item, got[i], `${key}[${i}]`));
+  }
+  if (typeof expected === "object" && expected !== null) {
+    if (typeof got !== "object" || got === null || Array.isArray(got)) return differs;
+    return first(Object.entries(expected), ([name, item]) =>
+      Object.hasOwn(got, name)
+        ? firstDifference(item, (got as Record<string, unknown>)[name], `${key}.${name}`)
+        : { key: `${key}.${name}`, expected: show(item), got: NOTHING },
+    );
+  }
+  return expected === got ? undefined : differs;
+}
+
+function first<T, R>(items: Iterable<T>, find: (item: T) => R | undefined): R | undefined {
+  for (const item of items) {
+    const found = find(item);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function compareCounts(
+  key: string,
+  expected: ExpectedCount[],
+  counted: (name: string) => number | undefined,
+): Difference[] {
+  return expected.flatMap(({ name, count, line }) => {
+    const got = counted(name);
+    if (got === count) return [];
+    return [difference(`${key}.${name}`, line, String(count), got === undefined ? "no such custom stat" : String(got))];
+  });
+}
+
+function compareSilence(outcome: Outcome, { name, line }: ExpectedCount): Difference[] {
+  const count = outcome.webhookCounts.get(name) ?? 0;
+  if (count === 0) return [];
+  const sent = outcome.webhooks.find((one) => one.name === name);
+  const got = `${count}, the first: ${sent ? describeSent(sent) : "not kept"}`;
+  return [{ ...at(outcome, sent), key: "expect.no_webhooks", line, expected: `no webhook ${name}`, got }];
+}
+
+function compareLogs({ fixture, logged, lines }: Outcome): Difference[] {
+  const got =
+    lines.length === 0
+      ? "no line that matches"
+      : `no line that matches; warnings and errors began with\n${lines.join("\n")}`;
+  return fixture.expect.logs.flatMap(({ pattern, line }, i) =>
+    logged[i] ? [] : [difference(`expect.logs[${i}]`, line, String(pattern), got)],
+  );
+}
+
+function compareEndpoints({ fixture, endpoints }: Outcome): Difference[] {
+  return fixture.endpoints.flatMap((call, i) => {
+    const answer = endpoints.get(call) ?? { failed: "no answer" };
+    const key = `endpoints[${i}]`;
+    const when = at({ fixture }, { time: call.at, cause: call });
+    if ("failed" in answer) {
+      return [{ ...when, key: `${key} (${call.name})`, line: call.line, expected: "an answer", got: answer.failed }];
+    }
+    const { success, attributes = new Map<string, string>() } = call.expect ?? {};
+    const differences: Difference[] = [];
+    if (success !== undefined && success !== answer.success) {
+      const texts = { expected: String(success), got: String(answer.success) };
+      differences.push({ ...when, key: `${key}.expect.success`, line: call.line, ...texts });
+    }
+    for (const [name, expected] of attributes) {
+      const got = answer.attributes.get(name);
+      if (got === expected) continue;
+      const texts = { expected: show(expected), got: got === undefined ? NOTHING : show(got) };
+      differences.push({ ...when, key: `${key}.expect.r_attrs.${name}`, line: call.line, ...texts });
+    }
+    return differences;
+  });
+}
+
+function compareErrors(outcome: Outcome): Difference[] {
+  const { count, line } = outcome.fixture.expect.errors;
+  const { errorCount, errors } = outcome;
+  if (errorCount === count) return [];
+  const [error] = errors;
+  const got = error ? `${errorCount}, the first: ${error.message}` : "0";
+  return [{ ...at(outcome, error), key: "expect.errors", line, expected: String(count), got }];
+}
+
+function compareUnanswered(outcome: Outcome): Difference[] {
+  const shown = outcome.unanswered.map((request) => ({
+    ...at(outcome, request),
+    ...{ key: "http", line: undefined, expected: "an entry that answers", got: request.message },
+  }));
+  const more = outcome.unansweredCount - shown.length;
+  return more > 0 ? [...shown, difference("http", undefined, "entries that answer", `${more} more requests`)] : shown;
+}
+
+const difference = (key: string, line: number | undefined, expected: string, got: string): Difference => ({
+  ...{ key, line, expected, got },
+  at: undefined,
+  cause: undefined,
+});
+
+/** When something came, and why. */
+const at = (
+  { fixture }: Pick<Outcome, "fixture">,
+  happening: { time: number; cause: Cause } | undefined,
+): Pick<Difference, "at" | "cause"> => ({
+  at: happening && formatTime(happening.time, fixture.start),
+  cause: happening && describeCause(happening.cause),
+});
+
+const describeSent = ({ name, body }: SentWebHook): string => `${name} ${escapeControls(body)}`;
+
+function describeExpected({ at: range, name, body }: ExpectedWebHook, start: number): string {
+  const parts = [range && formatRange(range, start), name ?? "any webhook", body !== undefined && show(body)];
+  return parts.filter(Boolean).join(" ");
+}
+
+const show = (value: unknown): string => JSON.stringify(value) ?? NOTHING;
+
+/** The value of a JSON text; undefined when it is none. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

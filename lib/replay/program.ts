@@ -1,0 +1,110 @@
+/** `trackalert --replay FILE…`: runs fixtures and tells how they went. */
+import { writeFileSync } from "node:fs";
+
+import { stopwatch } from "../clock.ts";
+import type { ParseDevice } from "../login-tuple.ts";
+import { type Fixture, readFixture } from "./fixture.ts";
+import { formatJson, formatJUnit } from "./machine-output.ts";
+import { ProgressBar } from "./progress-bar.ts";
+import { findUnused, hasPassed, type Result, resultOf, summarize } from "./result.ts";
+import { runFixture } from "./run.ts";
+import { formatResult, formatSummary, formatUnused, type Paint } from "./text-output.ts";
+import { formatOffset } from "./times.ts";
+import { updateFixture } from "./update.ts";
+import { FixtureError } from "./yaml-value.ts";
+
+export interface ReplayOptions {
+  /** Which fixtures, by name; all unless given. */
+  run?: RegExp | undefined;
+  /** One JSON document instead of text. */
+  json?: boolean;
+  /** A file for JUnit's XML. */
+  junit?: string | undefined;
+  /** Fixtures that fail are rewritten to what happened. */
+  update?: boolean;
+  /** Tell everything that happens. */
+  verbose?: boolean;
+  parseDevice: ParseDevice;
+  /** Takes a line of the results; the same replay gives the same lines. */
+  print: (line: string) => void;
+  /** Takes a line that does not belong to the results. */
+  printAside: (line: string) => void;
+  /** Draws on the terminal; undefined when there is none. */
+  draw?: ((text: string) => void) | undefined;
+}
+
+const EXIT_OK = 0;
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+/** @returns the exit code: 0, 1 when a fixture failed, 2 when one cannot be used */
+export async function replay(files: readonly string[], options: ReplayOptions): Promise<number> {
+  const { run = /(?:)/, junit, json = false, print, printAside, draw } = options;
+  const started = stopwatch();
+  const { fixtures, problems } = readAll(files);
+  for (const problem of problems) printAside(problem);
+  if (problems.length > 0) return EXIT_USAGE;
+  const chosen = fixtures.filter(({ name }) => run.test(name));
+  if (chosen.length === 0) {
+    printAside(`no fixture has a name that matches ${run}`);
+    return EXIT_USAGE;
+  }
+  const paint: Paint = (color, word) => (draw ? `${color === "red" ? "\x1b[31m" : "\x1b[32m"}${word}\x1b[0m` : word);
+  const results: Result[] = [];
+  let usable = true;
+  for (const fixture of chosen) {
+    const result = await runOne(fixture, options).catch((error: unknown) => {
+      if (!(error instanceof FixtureError)) throw error;
+      printAside(error.message);
+    });
+    usable &&= result !== undefined;
+    if (!result) continue;
+    results.push(result);
+    if (!json) for (const line of formatResult(result, paint)) print(line);
+  }
+  const summary = summarize(results);
+  if (json) print(formatJson(results));
+  else {
+    for (const unused of findUnused(results)) print(formatUnused(unused));
+    print(formatSummary(summary));
+  }
+  if (junit !== undefined) writeFileSync(junit, formatJUnit(results));
+  const seconds = (stopwatch() - started) / 1000;
+  const rate = Math.round(summary.reports / seconds).toLocaleString("en");
+  printAside(`real time ${seconds.toFixed(1)} s, ${rate} reports a second`);
+  if (!usable) return EXIT_USAGE;
+  return results.every(hasPassed) ? EXIT_OK : EXIT_FAILED;
+}
+
+/** All of them, before any is run: a mistake in the last should not show after an hour. */
+function readAll(files: readonly string[]): { fixtures: Fixture[]; problems: string[] } {
+  const fixtures: Fixture[] = [];
+  const problems: string[] = [];
+  for (const file of files) {
+    try {
+      fixtures.push(readFixture(file));
+    } catch (error) {
+      if (!(error instanceof FixtureError)) throw error;
+      problems.push(error.message);
+    }
+  }
+  return { fixtures, problems };
+}
+
+/** @throws {FixtureError} */
+async function runOne(fixture: Fixture, options: ReplayOptions): Promise<Result> {
+  const { parseDevice, verbose = false, update = false, json = false, print, printAside, draw } = options;
+  const tell = json ? printAside : print;
+  const story = verbose
+    ? (time: number, what: string): void => tell(`  ${formatOffset(time - fixture.start)}  ${what}`)
+    : undefined;
+  const bar = draw && !verbose ? new ProgressBar(draw, fixture.start) : undefined;
+  try {
+    const progress = bar && bar.update.bind(bar);
+    const result = resultOf(await runFixture(fixture, { parseDevice, story, progress }));
+    if (update) result.updated = updateFixture(result);
+    return result;
+  } finally {
+    bar?.clear();
+  }
+}

@@ -1,0 +1,81 @@
+/** Results of fixtures, and what they add up to. */
+import { compare, type Difference } from "./compare.ts";
+import type { Fixture } from "./fixture.ts";
+import { emptyInventory, type Inventory, type Outcome } from "./outcome.ts";
+
+/** What became of one fixture. */
+export interface Result {
+  fixture: Fixture;
+  outcome: Outcome;
+  differences: Difference[];
+  /** Whether the fixture has been rewritten to what happened. */
+  updated: boolean;
+}
+
+export const resultOf = (outcome: Outcome): Result => ({
+  fixture: outcome.fixture,
+  outcome,
+  differences: compare(outcome),
+  updated: false,
+});
+
+export const hasPassed = ({ differences, updated }: Result): boolean => updated || differences.length === 0;
+
+/** Functions and hooks of a configuration that no fixture has used. */
+export interface Unused extends Inventory {
+  config: string;
+}
+
+/** Configurations of which something was never used. */
+export function findUnused(results: readonly Result[]): Unused[] {
+  const configs = new Map<string, { configured: Inventory; used: Inventory }>();
+  for (const { fixture, outcome } of results) {
+    const known = configs.get(fixture.config) ?? { configured: emptyInventory(), used: emptyInventory() };
+    configs.set(fixture.config, {
+      configured: join(known.configured, outcome.configured),
+      used: join(known.used, outcome.used),
+    });
+  }
+  return [...configs]
+    .map(([config, { configured, used }]) => ({
+      config,
+      endpoints: configured.endpoints.difference(used.endpoints),
+      background: configured.background.difference(used.background),
+      webhooks: configured.webhooks.difference(used.webhooks),
+    }))
+    .filter(({ endpoints, background, webhooks }) => endpoints.size + background.size + webhooks.size > 0);
+}
+
+const join = (a: Inventory, b: Inventory): Inventory => ({
+  endpoints: a.endpoints.union(b.endpoints),
+  background: a.background.union(b.background),
+  webhooks: a.webhooks.union(b.webhooks),
+});
+
+export interface Summary {
+  fixtures: number;
+  passed: number;
+  failed: number;
+  reports: number;
+  webhooks: number;
+  backgroundRuns: number;
+  errors: number;
+  /** Milliseconds. */
+  virtualTime: number;
+}
+
+export function summarize(results: readonly Result[]): Summary {
+  const sum = (value: (result: Result) => number): number =>
+    results.reduce((total, result) => total + value(result), 0);
+  const passed = results.filter(hasPassed).length;
+  return {
+    fixtures: results.length,
+    passed,
+    failed: results.length - passed,
+    reports: sum(({ outcome }) => outcome.reports),
+    webhooks: sum(({ outcome }) => outcome.webhookCount),
+    backgroundRuns: sum(({ outcome }) => outcome.backgroundCount),
+    errors: sum(({ outcome }) => outcome.errorCount),
+    virtualTime: sum(({ outcome, fixture }) => outcome.end - fixture.start),
+  };
+}

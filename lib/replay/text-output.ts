@@ -1,0 +1,63 @@
+/** Results of replays for people. */
+import { escapeControls } from "../log.ts";
+import type { Difference } from "./compare.ts";
+import { hasPassed, type Result, type Summary, type Unused } from "./result.ts";
+import { formatOffset } from "./times.ts";
+
+/** Characters of a value that are shown; `--json` has it whole. */
+const LONGEST_VALUE = 1000;
+
+/** Makes a word stand out; without a terminal it stays as it is. */
+export type Paint = (color: "red" | "green", word: string) => string;
+
+/** A line for the fixture, and lines for each difference. */
+export function formatResult(result: Result, paint: Paint): string[] {
+  const { fixture, outcome, differences, updated } = result;
+  const counts = [
+    count(outcome.reports, "report"),
+    count(outcome.webhookCount, "webhook"),
+    count(outcome.backgroundCount, "background run"),
+  ].join(", ");
+  const verdict = hasPassed(result) ? paint("green", updated ? "new " : "ok  ") : paint("red", "FAIL");
+  const title = `${verdict} ${escapeControls(fixture.name)}  (${fixture.file}: ${counts})`;
+  return updated
+    ? [title]
+    : [title, ...differences.flatMap((difference) => formatDifference(fixture.file, difference))];
+}
+
+export const formatDifference = (file: string, { key, line, expected, got, at, cause }: Difference): string[] => [
+  `  ${line === undefined ? file : `${file}:${line}`}  ${escapeControls(key)}`,
+  ...labelled("expected", expected),
+  ...labelled("got", got),
+  ...(at === undefined ? [] : labelled("at", at)),
+  ...(cause === undefined ? [] : labelled("by", cause)),
+];
+
+function labelled(label: string, value: string): string[] {
+  const shown = value.length > LONGEST_VALUE ? `${value.slice(0, LONGEST_VALUE)}… (cut)` : value;
+  return shown.split("\n").map((line, i) => `    ${(i === 0 ? label : "").padEnd(9)} ${escapeControls(line)}`);
+}
+
+export const formatUnused = ({ config, endpoints, background, webhooks }: Unused): string =>
+  `never exercised in ${config}: ${[
+    ...[...endpoints].map((name) => `endpoint ${name}`),
+    ...[...background].map((name) => `background function ${name}`),
+    ...[...webhooks].map((name) => `webhook ${name}`),
+  ]
+    .map(escapeControls)
+    .join(", ")}`;
+
+export function formatSummary(summary: Summary): string {
+  const parts = [
+    `${count(summary.fixtures, "fixture")}: ${summary.passed} passed, ${summary.failed} failed`,
+    count(summary.reports, "report"),
+    count(summary.webhooks, "webhook"),
+    count(summary.backgroundRuns, "background run"),
+    count(summary.errors, "Lua error"),
+    `virtual time ${formatOffset(summary.virtualTime).slice(1)}`,
+  ];
+  return parts.join(", ");
+}
+
+export const count = (number: number, name: string): string =>
+  `${number.toLocaleString("en")} ${name}${number === 1 ? "" : "s"}`;

@@ -1,0 +1,169 @@
+/** A YAML file as values that know where they stand, so that each error names its line and key. */
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+} from "yaml";
+
+/** A fixture cannot be used: `file:line: what is wrong`. */
+export class FixtureError extends Error {
+  override name = "FixtureError";
+  constructor(file: string, line: number, problem: string) {
+    super(`${file}:${line}: ${problem}`);
+  }
+}
+
+/** A parsed file, for values to find their lines in. */
+interface Source {
+  file: string;
+  document: Document;
+  lines: LineCounter;
+}
+
+/** @throws {FixtureError} */
+export function parseYaml(file: string, text: string): { document: Document; root: YamlValue } {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [problem] = document.errors;
+  if (problem) throw new FixtureError(file, lines.linePos(problem.pos[0]).line, problem.message);
+  return { document, root: new YamlValue({ file, document, lines }, document.contents, "", 1) };
+}
+
+export class YamlValue {
+  /** @param key where it stands, such as `expect.webhooks[0].at` */
+  constructor(
+    private readonly source: Source,
+    private readonly node: Node | null | undefined,
+    private readonly key: string,
+    private readonly parentLine: number,
+  ) {}
+
+  get line(): number {
+    const { node, source } = this;
+    return node?.range ? source.lines.linePos(node.range[0]).line : this.parentLine;
+  }
+
+  /** The error that is thrown for this value. */
+  wrong(problem: string): FixtureError {
+    return new FixtureError(this.source.file, this.line, this.key === "" ? problem : `${this.key}: ${problem}`);
+  }
+
+  /** A mapping that has no other keys than these. */
+  mapping<K extends string>(known: readonly K[]): Partial<Record<K, YamlValue>> {
+    const entries = this.entries();
+    for (const [key, value] of entries) {
+      if ((known as readonly string[]).includes(key)) continue;
+      const meant = closest(key, known);
+      const hint = meant === undefined ? `known are ${known.join(", ")}` : `was ${meant} meant?`;
+      throw new FixtureError(this.source.file, value.line, `${value.key}: unknown key: ${hint}`);
+    }
+    return Object.fromEntries(entries) as Partial<Record<K, YamlValue>>;
+  }
+
+  /** A mapping from any names. */
+  entries(): [key: string, value: YamlValue][] {
+    const node = this.resolved();
+    if (!isMap(node)) throw this.wrongType("a mapping");
+    return node.items.map(({ key, value }) => {
+      const { line } = new YamlValue(this.source, key as Node, "", this.line);
+      const name = isScalar(key) ? String(key.value) : undefined;
+      if (name === undefined) throw new FixtureError(this.source.file, line, `${this.key}: keys must be plain texts`);
+      return [name, new YamlValue(this.source, value as Node | null, this.key ? `${this.key}.${name}` : name, line)];
+    });
+  }
+
+  list(): YamlValue[] {
+    const node = this.resolved();
+    if (!isSeq(node)) throw this.wrongType("a list");
+    return node.items.map((item, i) => new YamlValue(this.source, item as Node, `${this.key}[${i}]`, this.line));
+  }
+
+  text(): string {
+    const value = this.scalar();
+    if (typeof value === "string") return value;
+    throw this.wrongType("a text", typeof value === "number" || typeof value === "boolean" ? ": put it in quotes" : "");
+  }
+
+  boolean(): boolean {
+    const value = this.scalar();
+    if (typeof value !== "boolean") throw this.wrongType("true or false");
+    return value;
+  }
+
+  number(): number {
+    const value = this.scalar();
+    if (typeof value !== "number" || !Number.isFinite(value)) throw this.wrongType("a number");
+    return value;
+  }
+
+  integer(least: number, most: number): number {
+    const value = this.number();
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
+    throw this.wrong(`whole number from ${least} to ${most} expected, got ${value}`);
+  }
+
+  /** Text as it is; numbers and booleans as text. */
+  scalarText(): string {
+    const value = this.scalar();
+    if (value === null || typeof value === "object" || value === undefined) throw this.wrongType("a text");
+    return String(value);
+  }
+
+  get isMapping(): boolean {
+    return isMap(this.resolved());
+  }
+
+  get isList(): boolean {
+    return isSeq(this.resolved());
+  }
+
+  /** The value as JSON has it. */
+  json(): unknown {
+    const value: unknown = this.resolved()?.toJS(this.source.document) ?? null;
+    return value;
+  }
+
+  private resolved(): Node | null | undefined {
+    const { node, source } = this;
+    return isAlias(node) ? node.resolve(source.document) : node;
+  }
+
+  private scalar(): unknown {
+    const node = this.resolved();
+    return isScalar(node) ? node.value : undefined;
+  }
+
+  private wrongType(expected: string, hint = ""): FixtureError {
+    const node = this.resolved();
+    const got = isMap(node) ? "a mapping" : isCollection(node) ? "a list" : JSON.stringify(this.scalar() ?? null);
+    return this.wrong(`${expected} expected, got ${got === "null" ? "nothing" : got}${hint}`);
+  }
+}
+
+/** Letters that may be wrong in a key that was meant to be another. */
+const MOST_TYPOS = 2;
+
+function closest<K extends string>(key: string, known: readonly K[]): K | undefined {
+  const distances = known.map((name) => [name, distance(key.toLowerCase(), name)] as const);
+  const [name, typos] = distances.reduce((best, next) => (next[1] < best[1] ? next : best));
+  return typos <= Math.min(MOST_TYPOS, name.length - 1) ? name : undefined;
+}
+
+/** Levenshtein's: letters to insert, leave out or replace. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
