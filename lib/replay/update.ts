@@ -146,12 +146,13 @@ function placeOf({ key, value }: Pair): [from: number, to: number] {
 function splice(file: string, root: YAMLMap, places: Map<Pair, [number, number]>, changed: string[]): string {
   let text = readFileSync(file, "utf8");
   for (const pair of root.items.toReversed() as Pair[]) {
-    if (!isScalar(pair.key) || !changed.includes(String(pair.key.value))) continue;
+    const { key } = pair;
+    // One that was set just now has a plain text for its key.
+    if (!changed.includes(String(isScalar(key) ? key.value : key))) continue;
     const place = places.get(pair);
     const part = new Document();
     const only = new YAMLMap();
-    pair.key.commentBefore = null;
-    pair.key.spaceBefore = false;
+    if (isScalar(key)) Object.assign(key, { commentBefore: null, spaceBefore: false });
     only.items = [pair];
     part.contents = only as never;
     const written = part.toString({ lineWidth: 0, verifyAliasOrder: false });
