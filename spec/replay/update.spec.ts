@@ -1,0 +1,155 @@
+/** --update: a fixture that fails comes to hold, and the rest of its text stays. */
+import { describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { replaceFile } from "../../lib/replay/replace-file.ts";
+import { HEAD, runReplay } from "../support/replay.ts";
+
+const POLICY = `
+addCustomWebHook("a", { url = "http://a/" })
+addCustomStat("n")
+setReport(function(lt)
+  incCustomStat("n")
+  if lt.login == "bad" then error("bad") end
+  runCustomWebHook("a", lt.login == "text" and "no JSON" or '{"login":"' .. lt.login .. '","n":[1]}')
+end)
+setBackground("f", function() end)
+intervalScheduleBackgroundFunc("00:01:00", "f")
+setCustomEndpoint("e", function(args) return true, { x = 1, y = args.attrs.y or "none" } end)
+`;
+
+/** Updates a fixture. @returns its text, after a second run has found nothing to change */
+async function update(fixture: string): Promise<string> {
+  const files = { "spec.conf": POLICY, "spec.replay.yaml": fixture };
+  using first = await runReplay(files, { update: true });
+  const updated = readFileSync(join(first.folder, "spec.replay.yaml"), "utf8");
+  expect({ code: first.code, output: first.output.slice(0, 8) }).toEqual({ code: 0, output: "new  spe" });
+  using second = await runReplay({ ...files, "spec.replay.yaml": updated }, { update: true });
+  expect({ code: second.code, output: second.output.slice(0, 8) }).toEqual({ code: 0, output: "ok   spe" });
+  expect(readFileSync(join(second.folder, "spec.replay.yaml"), "utf8")).toBe(updated);
+  return updated;
+}
+
+const REPORTS = `reports: # the traffic
+  - {at: +1m,   login: joe}   # spaced   oddly
+  - { at: +2m, login: text }
+`;
+
+test("an absent expect is appended", async () => {
+  const fixture = `# a comment\n${HEAD}${REPORTS}`;
+  expect(await update(fixture)).toBe(`${fixture}expect:
+  webhooks:
+    - { at: +1m, name: a, body: { login: joe, n: [ 1 ] } }
+    - { at: +2m, name: a, body: no JSON }
+  stats:
+    reports: 2
+    custom:
+      n: 2
+  background:
+    f: 2
+`);
+});
+
+test("Lua errors are expected when there were any, and silence is when there was nothing", async () => {
+  expect(await update(`${HEAD}reports: [{ at: +1s, login: bad }]`)).toEndWith(`{ at: +1s, login: bad }]
+expect:
+  webhooks: []
+  stats:
+    reports: 1
+    custom:
+      n: 1
+  errors: 1
+`);
+});
+
+test("only what does not hold is changed", async () => {
+  const before = `${HEAD}expect:
+  # what we want
+  webhooks:
+    - { at: +30s..+90s, name: a } # a range that holds
+    - { at: +3m, name: a }
+  no_webhooks: [a, b]
+  stats: { reports: 2, custom: { n: 7, gone: 1 } } # stats
+  logs: [never]
+  background: { f: 1 }
+# the traffic follows
+${REPORTS}`;
+  expect(await update(before)).toBe(`${HEAD}expect:
+  # what we want
+  webhooks:
+    - { at: +30s..+90s, name: a } # a range that holds
+    - { at: +2m, name: a, body: no JSON }
+  no_webhooks: [ b ]
+  stats: { reports: 2, custom: { n: 2 } } # stats
+  logs: []
+  background: { f: 2 }
+# the traffic follows
+${REPORTS}`);
+});
+
+test("answers of endpoints are filled in and mended", async () => {
+  const updated = await update(`${HEAD}expect: { errors: 0 }
+endpoints:
+  - { at: +1s, name: e }
+  - at: +2s
+    name: e
+    attrs: { y: z }
+    expect: { success: false, r_attrs: { y: q, gone: 1 } } # wrong
+`);
+  expect(updated).toContain('- { at: +1s, name: e, expect: { success: true, r_attrs: { x: "1", y: none } } }\n');
+  expect(updated).toContain("expect: { success: true, r_attrs: { y: z } } # wrong\n");
+});
+
+test("a fixture written as one flow mapping works too", async () => {
+  expect(await update(`{ name: spec, config: spec.conf, start: 2026-03-01T00:00:00Z }\n`)).toContain("webhooks: []");
+});
+
+test("more webhooks than anybody reads are counted", async () => {
+  expect(await update(`${HEAD}reports: [{ at: +1s, login: joe, repeat: 101 }]`)).toContain(
+    "webhook_counts:\n    a: 101\n",
+  );
+});
+
+describe("what cannot be expected stays a failure, and the file as it was:", () => {
+  test.each([
+    [
+      "a request without answer",
+      `setReport(function() httpRequest{ url = "http://a/" } end)`,
+      "reports: [{ at: +1s }]",
+    ],
+    ["a configuration that raises", `error("x")`, ""],
+    ["an endpoint that is not there", "", "endpoints: [{ at: +1s, name: gone }]"],
+  ])("%s", async (_, policy, rest) => {
+    const fixture = `${HEAD}${rest}`;
+    using run = await runReplay({ "spec.conf": policy, "spec.replay.yaml": fixture }, { update: true });
+    expect(run.code).toBe(1);
+    expect(readFileSync(join(run.folder, "spec.replay.yaml"), "utf8")).toBe(fixture);
+  });
+});
+
+test("a replaced file keeps its mode, a link stays a link, and nothing is left behind", () => {
+  const folder = mkdtempSync(join(tmpdir(), "trackalert-spec-"));
+  try {
+    const [file, link] = [join(folder, "file"), join(folder, "link")];
+    writeFileSync(file, "old");
+    chmodSync(file, 0o640);
+    symlinkSync(file, link);
+    replaceFile(link, "new");
+    expect(readFileSync(file, "utf8")).toBe("new");
+    expect(statSync(file).mode & 0o777).toBe(0o640);
+    expect(readdirSync(folder).toSorted()).toEqual(["file", "link"]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
