@@ -4,7 +4,7 @@ import { type ByteString, toByteString } from "../../lib/byte-string.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { ControlClient } from "../../lib/control/client.ts";
 import { ControlError, ControlSession, LARGEST_MESSAGE } from "../../lib/control/session.ts";
-import { RawPeer, startControl, startRawServer } from "../support/control.ts";
+import { type RawPeer, startControl, startRawServer } from "../support/control.ts";
 import { ANSWERS, CHUNKS, CLIENT_NONCE, KEY, SERVER_NONCE } from "../support/golden-control.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { closedPort } from "../support/web.ts";

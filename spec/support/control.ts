@@ -1,9 +1,13 @@
 /** Control sockets for specs, and peers that send whatever they are told to. */
+import { expect } from "bun:test";
 import net from "node:net";
 
+import { type ByteString, toByteString } from "../../lib/byte-string.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { ControlClient } from "../../lib/control/client.ts";
 import type { ConnectionOptions } from "../../lib/control/connection.ts";
 import { ControlServer } from "../../lib/control/server.ts";
-import type { ControlSession } from "../../lib/control/session.ts";
+import { ControlSession } from "../../lib/control/session.ts";
 import { Log } from "../../lib/log.ts";
 import { KEY } from "./golden-control.ts";
 import { VirtualClock } from "./virtual-clock.ts";
@@ -90,4 +94,36 @@ export async function startRawServer(
       for (const peer of peers) peer.vanish();
     },
   };
+}
+
+/** A client that knows the key, on the system's time. */
+export const connectClient = (port: number): Promise<ControlClient> =>
+  ControlClient.connect({ hostname: "127.0.0.1", port }, KEY, { clock: systemClock });
+
+/** A peer that has sent its nonce and has the server's. */
+export async function connectGreeted(port: number, key = KEY): Promise<{ peer: RawPeer; session: ControlSession }> {
+  const [peer, session] = [await RawPeer.connect(port), new ControlSession(key)];
+  await peer.greet(session);
+  return { peer, session };
+}
+
+/** The next answer that comes. */
+export async function nextAnswer(peer: RawPeer, session: ControlSession): Promise<ByteString> {
+  for (let message; ; session.push(await peer.take(1))) {
+    if ((message = session.next()) !== undefined) return message;
+  }
+}
+
+/** Waits until the server has nothing left of anybody, and sees that it serves. */
+export async function expectServing(control: TestServer): Promise<void> {
+  await expectNothingLeft(control);
+  const client = await connectClient(control.port);
+  expect(await client.execute(toByteString("ping"))).not.toBe(toByteString(""));
+  client.close();
+  await expectNothingLeft(control);
+}
+
+async function expectNothingLeft({ server, clock }: TestServer): Promise<void> {
+  await until(() => server.connections === 0);
+  expect(clock.pending).toBe(0);
 }
