@@ -10,10 +10,14 @@ export interface Metric {
   format(): string;
 }
 
-interface Sample {
+/** The number of one combination of label values; who counts often keeps it and needs no look-up. */
+export interface Cell {
+  value: number;
+}
+
+interface Sample extends Cell {
   /** `name{label="value"}`. */
   readonly text: string;
-  value: number;
 }
 
 /** A number that only goes up, one for each combination of label values that has been counted or declared. */
@@ -28,17 +32,28 @@ export class Counter implements Metric {
     ...labels: string[]
   ) {
     this.labels = labels;
-    if (labels.length === 0) this.declare();
+    if (labels.length === 0) this.cell();
+  }
+
+  /** Where to count for these label values, which appear from now on. @param values in the order of the labels */
+  cell(...values: string[]): Cell {
+    const key = keyOf(values);
+    let sample = this.samples.get(key);
+    if (!sample) {
+      sample = { text: this.name + formatLabels(this.labels, values), value: 0 };
+      this.samples.set(key, sample);
+    }
+    return sample;
   }
 
   /** Makes label values appear before they are first counted. */
   declare(...values: string[]): void {
-    this.sample(values);
+    this.cell(...values);
   }
 
-  /** Adds one. @param values in the order of the labels */
+  /** Adds one. */
   increment(...values: string[]): void {
-    this.sample(values).value++;
+    this.cell(...values).value++;
   }
 
   get(...values: string[]): number {
@@ -49,16 +64,6 @@ export class Counter implements Metric {
     let text = header(this.name, this.help, "counter");
     for (const sample of this.samples.values()) text += `${sample.text} ${sample.value}\n`;
     return text;
-  }
-
-  private sample(values: readonly string[]): Sample {
-    const key = keyOf(values);
-    let sample = this.samples.get(key);
-    if (!sample) {
-      sample = { text: this.name + formatLabels(this.labels, values), value: 0 };
-      this.samples.set(key, sample);
-    }
-    return sample;
   }
 }
 
@@ -89,11 +94,13 @@ export class Histogram implements Metric {
     this.buckets = new Array<number>(bounds.length + 1).fill(0);
   }
 
-  observe(value: number): void {
+  /** @returns the place of its bound, or the number of bounds when it is more than all */
+  observe(value: number): number {
     let bucket = 0;
     while (bucket < this.bounds.length && value > this.bounds[bucket]!) bucket++;
     this.buckets[bucket]!++;
     this.sum += value;
+    return bucket;
   }
 
   format(): string {

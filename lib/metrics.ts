@@ -11,9 +11,6 @@ export class Metrics {
   readonly refusedRequests = this.add(
     new Counter("trackalert_requests_refused_total", "Requests answered 503 because too many were in flight."),
   );
-  readonly customStats = this.add(
-    new Counter("trackalert_custom_stats_total", "Custom stats, as the policy counts them.", "metric"),
-  );
   readonly luaErrors = this.add(
     new Counter("trackalert_lua_errors_total", "Errors raised by policy functions.", "function"),
   );
