@@ -1,12 +1,14 @@
 /** The daemon: serves a loaded configuration until it is stopped. */
 import { Background } from "./background.ts";
-import type { Clock } from "./clock.ts";
+import type { CancelTimer, Clock } from "./clock.ts";
 import { formatListener, type Listener } from "./config.ts";
 import { HttpServer } from "./http/server.ts";
 import { ConfigError, type Loaded } from "./load-config.ts";
 import type { Log } from "./log.ts";
 import type { ParseDevice } from "./login-tuple.ts";
 import { policyFailed } from "./policy-failure.ts";
+import { logStats } from "./stats/log.ts";
+import { addEngineMetrics, addProcessMetrics } from "./stats/process.ts";
 
 /** Milliseconds that requests in flight get to end when the daemon stops. */
 const STOP_BOUND = 10_000;
@@ -22,6 +24,7 @@ export class Daemon {
   private readonly log: Log;
   private readonly http: HttpServer;
   private readonly background: Background;
+  private readonly endStatsLog: CancelTimer;
   private ready = false;
 
   private constructor(
@@ -34,6 +37,9 @@ export class Daemon {
     this.http = new HttpServer({ ...loaded, clock, log, parseDevice, ready });
     const most = (): number => loaded.config.backgroundTasks;
     this.background = new Background({ clock, log, most, run: (name) => this.runBackground(name) });
+    addProcessMetrics(loaded.metrics, clock);
+    addEngineMetrics(loaded.metrics, loaded.engine);
+    this.endStatsLog = logStats(loaded.stats, { clock, log });
   }
 
   /**
@@ -47,6 +53,7 @@ export class Daemon {
     try {
       for (const listener of config.listeners) daemon.http.listen(listener);
     } catch (error) {
+      daemon.endStatsLog();
       await daemon.http.cut();
       throw new ConfigError((error as Error).message);
     }
@@ -67,6 +74,7 @@ export class Daemon {
   /** Stops accepting, lets requests, background functions and webhooks end within a bound, and frees the Lua state. */
   async stop(): Promise<void> {
     this.ready = false;
+    this.endStatsLog();
     const { inFlight } = this.http;
     if (inFlight > 0) this.log.notice(`stopping; waiting for ${inFlight} requests in flight`);
     const { promise: late, resolve } = Promise.withResolvers<void>();
@@ -79,12 +87,14 @@ export class Daemon {
   }
 
   private async runBackground(name: string): Promise<void> {
-    const { engine, policy } = this.loaded;
+    const { engine, metrics, policy } = this.loaded;
     const background = policy.background.get(name);
     if (background === undefined) return;
     try {
       await engine.runBackground(background);
+      metrics.backgroundRuns.increment(name, "ok");
     } catch (error) {
+      metrics.backgroundRuns.increment(name, "error");
       policyFailed({ ...this.loaded, log: this.log }, name, `background function ${name}`, error);
     }
   }

@@ -7,7 +7,7 @@
 export interface Metric {
   readonly name: string;
   /** The HELP and TYPE lines and a line for each sample. */
-  format(): string;
+  format(): string | Promise<string>;
 }
 
 /** The number of one combination of label values; who counts often keeps it and needs no look-up. */
@@ -67,16 +67,49 @@ export class Counter implements Metric {
   }
 }
 
-/** A number that goes up and down; asked for when it is shown. */
-export class Gauge implements Metric {
+/** A number that is kept elsewhere, and asked for when it is shown. */
+class Read implements Metric {
   constructor(
+    private readonly type: "gauge" | "counter",
     readonly name: string,
     private readonly help: string,
     private readonly read: () => number,
   ) {}
 
   format(): string {
-    return `${header(this.name, this.help, "gauge")}${this.name} ${this.read()}\n`;
+    return `${header(this.name, this.help, this.type)}${this.name} ${formatNumber(this.read())}\n`;
+  }
+}
+
+/** A number that goes up and down. */
+export class Gauge extends Read {
+  constructor(name: string, help: string, read: () => number) {
+    super("gauge", name, help, read);
+  }
+}
+
+/** A number that only goes up, and is counted elsewhere. */
+export class ReadCounter extends Read {
+  constructor(name: string, help: string, read: () => number) {
+    super("counter", name, help, read);
+  }
+}
+
+/** A number that goes up and down for each value of a label, asked for when they are shown. */
+export class LabelledGauge implements Metric {
+  constructor(
+    readonly name: string,
+    private readonly help: string,
+    private readonly label: string,
+    private readonly read: () => Iterable<readonly [value: string, number]>,
+  ) {}
+
+  format(): string {
+    let text = header(this.name, this.help, "gauge");
+    for (const [value, number] of this.read()) {
+      text += `${this.name}${formatLabels([this.label], [value])} ${formatNumber(number)}\n`;
+    }
+    return text;
   }
 }
 
@@ -118,6 +151,8 @@ export class Histogram implements Metric {
 const keyOf = (values: readonly string[]): string => (values.length === 1 ? values[0]! : values.join("\0"));
 
 const header = (name: string, help: string, type: string): string => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+
+const formatNumber = (value: number): string => (value === Infinity ? "+Inf" : String(value));
 
 const formatLabels = (names: readonly string[], values: readonly string[]): string =>
   names.length === 0 ? "" : `{${names.map((name, i) => `${name}="${escapeLabel(values[i]!)}"`).join(",")}}`;

@@ -2,12 +2,12 @@ import { expect, test } from "bun:test";
 
 import { Metrics } from "../lib/metrics.ts";
 
-test("metrics are one text with the names and labels of the contract", () => {
+test("metrics are one text with the names and labels of the contract", async () => {
   const metrics = new Metrics();
   metrics.reports.increment();
   metrics.rejectedReports.increment("json");
   metrics.luaErrors.increment("report");
-  const text = metrics.format();
+  const text = await metrics.format();
   expect(text.split("\n").filter((line) => !line.startsWith("#"))).toEqual([
     "trackalert_reports_total 1",
     'trackalert_reports_rejected_total{reason="json"} 1',
@@ -15,5 +15,5 @@ test("metrics are one text with the names and labels of the contract", () => {
     'trackalert_lua_errors_total{function="report"} 1',
     "",
   ]);
-  for (const kind of ["HELP", "TYPE"]) expect(text.match(new RegExp(`^# ${kind} `, "gm"))).toHaveLength(4);
+  for (const kind of ["HELP", "TYPE"]) expect(text.match(new RegExp(`^# ${kind} `, "gm"))).toHaveLength(5);
 });

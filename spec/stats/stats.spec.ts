@@ -14,11 +14,8 @@ function setUp() {
   return { clock, metrics, config, policy, stats: new Stats(clock, metrics, config, policy) };
 }
 
-const samples = (metrics: Metrics, name: string): string[] =>
-  metrics
-    .format()
-    .split("\n")
-    .filter((line) => line.startsWith(name));
+const samples = async (metrics: Metrics, name: string): Promise<string[]> =>
+  (await metrics.format()).split("\n").filter((line) => line.startsWith(name));
 
 describe("perf stats", () => {
   test("are ten lines in the reference's order, zero from the start", () => {
@@ -59,7 +56,7 @@ describe("perf stats", () => {
     stats.perf.end(begun);
     await clock.advanceTo(START + 301_000);
     expect(stats.perf.recent().every(([, count]) => count === 0)).toBe(true);
-    expect(samples(metrics, "trackalert_worker")).toEqual([
+    expect(await samples(metrics, "trackalert_worker")).toEqual([
       'trackalert_worker_queue_duration_seconds_bucket{le="0.001"} 1',
       'trackalert_worker_queue_duration_seconds_bucket{le="0.01"} 1',
       'trackalert_worker_queue_duration_seconds_bucket{le="0.1"} 1',
@@ -79,7 +76,7 @@ describe("perf stats", () => {
 });
 
 describe("command stats", () => {
-  test("name every command and custom endpoint, sorted, zero until called, those of later too", () => {
+  test("name every command and custom endpoint, sorted, zero until called, those of later too", async () => {
     const { clock, metrics, policy, stats } = setUp();
     policy.endpoints.set("aaa", 1n as Reference);
     expect(stats.commandsText()).toBe("aaa=0\nlivez=0\nreadyz=0\nreport=0\nstats=0\n");
@@ -87,7 +84,7 @@ describe("command stats", () => {
     stats.commands.of("zzz").add(clock.monotonic());
     stats.commands.of("report").add(clock.monotonic());
     expect(stats.commandsText()).toBe("aaa=0\nlivez=0\nreadyz=0\nreport=1\nstats=0\nzzz=1\n");
-    expect(samples(metrics, "trackalert_commands_total").toSorted()).toEqual([
+    expect((await samples(metrics, "trackalert_commands_total")).toSorted()).toEqual([
       'trackalert_commands_total{cmd="aaa"} 0',
       'trackalert_commands_total{cmd="livez"} 0',
       'trackalert_commands_total{cmd="readyz"} 0',
@@ -102,19 +99,19 @@ describe("command stats", () => {
     stats.commands.of("report").add(clock.monotonic());
     await clock.advanceTo(START + 300_000);
     expect(stats.commandsText()).toContain("report=0\n");
-    expect(samples(metrics, 'trackalert_commands_total{cmd="report"}')[0]).toEndWith(" 1");
+    expect((await samples(metrics, 'trackalert_commands_total{cmd="report"}'))[0]).toEndWith(" 1");
   });
 });
 
 describe("custom stats", () => {
-  test("are those declared, sorted, and none is no line", () => {
+  test("are those declared, sorted, and none is no line", async () => {
     const { clock, config, metrics, stats } = setUp();
     expect(stats.customText()).toBe("");
     for (const name of ["seen", "failed"]) config.customStats.add(name);
     expect(stats.customText()).toBe("failed=0\nseen=0\n");
     stats.custom.of("seen").add(clock.monotonic());
     expect(stats.customText()).toBe("failed=0\nseen=1\n");
-    expect(samples(metrics, "trackalert_custom_stats_total")).toEqual([
+    expect(await samples(metrics, "trackalert_custom_stats_total")).toEqual([
       'trackalert_custom_stats_total{metric="seen"} 1',
       'trackalert_custom_stats_total{metric="failed"} 0',
     ]);
