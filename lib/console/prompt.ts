@@ -47,6 +47,8 @@ export class Prompt {
     editor.on("history", (lines) => void (mayBeKept(lines[0] ?? "") || lines.shift()));
     editor.on("line", (line) => void (this.waiting.push(line), this.run()));
     editor.on("SIGINT", () => this.interrupt());
+    // After Ctrl-Z and fg readline waits to be asked to go on.
+    editor.on("SIGCONT", () => editor.prompt(true));
     editor.on("close", () => this.closed());
     editor.prompt();
   }
