@@ -25,6 +25,17 @@ setReportTimeout(10) -- (C) seconds of processor time after which a function is 
 setStateDir("/var/lib/trackalert") -- (C) where queues and history live
 shutdown() -- (C) ends the daemon in good order
 
+--- The console --------------------------------------------------------------------------------------------------------
+
+-- (C) these print, and so does print() there: to the answer. A chunk that returns a value is answered by that value.
+help() -- lists the commands
+stats() -- how many reports have been received
+showACL() -- the netmasks of peers that may connect
+showCustomEndpoints() -- the names of the custom endpoints
+showVersion() -- the version
+makeKey() -- a setKey("…") line with a new random key
+testCrypto("text") -- encrypts and decrypts with the key of the console
+
 --- The policy ---------------------------------------------------------------------------------------------------------
 
 setReport(function(lt) end) -- (C) called for each login report

@@ -8,7 +8,7 @@
 import { type ArgsDef, type CommandDef, parseArgs, renderUsage } from "citty";
 
 import { version } from "../package.json";
-import { keyLine } from "./control-key.ts";
+import { keyLine } from "./control/key.ts";
 import { escapeControls, Level } from "./log.ts";
 
 const ARGS = {

@@ -3,7 +3,7 @@
  * The daemon serves it; other programs print or drive it.
  */
 import type { Reference } from "./lua/state.ts";
-import type { Schedule } from "./schedule.ts";
+import { Schedules } from "./schedule.ts";
 import type { WebHook } from "./webhooks/hook.ts";
 
 /** The commands that the daemon answers itself; a custom endpoint may not take their names. */
@@ -57,7 +57,7 @@ export interface Config {
   /** How many tasks may run, waiting included, at the same time. */
   reportTasks: number;
   backgroundTasks: number;
-  schedules: Schedule[];
+  schedules: Schedules;
   /** Names of custom stats. */
   customStats: Set<string>;
   webhooks: WebHookSettings;
@@ -96,7 +96,7 @@ export const defaultConfig = (): Config => ({
   // The reference has a thread for each, so its numbers are small. Here a task that waits costs next to nothing.
   reportTasks: 10_000,
   backgroundTasks: 4,
-  schedules: [],
+  schedules: new Schedules(),
   customStats: new Set(),
   webhooks: {
     hooks: [],

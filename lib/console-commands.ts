@@ -1,27 +1,19 @@
-/** The commands of the console: what Tab completes and help() lists. */
-
-interface ConsoleCommand {
-  /** As Lua writes them, between the parentheses. */
-  parameters: string;
-  /** One line. */
-  description: string;
-}
-
-const command = (description: string, parameters = ""): ConsoleCommand => ({ parameters, description });
-
-/** By name. */
-export const CONSOLE_COMMANDS: ReadonlyMap<string, ConsoleCommand> = new Map([
-  ["help", command("this list")],
-  ["makeKey", command("a new key for setKey()")],
-  ["reloadGeoIPDBs", command("opens all GeoIP databases anew")],
-  ["showACL", command("who may connect: one netmask a line")],
-  ["showCommandStats", command("how often each command was called")],
-  ["showCustomEndpoints", command("the custom endpoints")],
-  ["showCustomStats", command("the counters of the policy")],
-  ["showCustomWebHooks", command("the webhooks and how they fare")],
-  ["showPerfStats", command("how long reports waited and ran")],
-  ["showVersion", command("the version of the daemon")],
-  ["shutdown", command("ends the daemon in good order")],
-  ["stats", command("how many reports were received")],
-  ["testCrypto", command("checks that texts survive encryption with the key", '"text"')],
+/** The commands of the console, as `help()` lists them and the client completes them: each call and what it does. */
+export const CONSOLE_COMMANDS: ReadonlyMap<string, string> = new Map([
+  ["help()", "lists the commands"],
+  ["makeKey()", "prints a setKey(…) line with a new random key"],
+  ["reloadGeoIPDBs()", "opens the GeoIP databases anew; one that cannot be opened stays as it was"],
+  ["showACL()", "prints the netmasks of peers that may connect"],
+  ["showCustomEndpoints()", "prints the names of the custom endpoints"],
+  ["showVersion()", "prints the version"],
+  ["shutdown()", "ends the daemon in good order"],
+  ["stats()", "prints how many reports have been received"],
+  ["testCrypto(text)", "encrypts and decrypts a text with the console's key"],
 ]);
+
+const NAMES: ReadonlySet<string> = new Set(
+  [...CONSOLE_COMMANDS.keys()].map((call) => call.slice(0, call.indexOf("("))),
+);
+
+/** Whether a word is the name of a command, without parentheses. */
+export const isConsoleCommand = (word: string): boolean => NAMES.has(word);

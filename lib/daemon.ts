@@ -1,7 +1,9 @@
 /** The daemon: serves a loaded configuration until it is stopped. */
 import { Background } from "./background.ts";
+import type { ByteString } from "./byte-string.ts";
 import type { Clock } from "./clock.ts";
 import { formatListener, type Listener } from "./config.ts";
+import { ControlServer } from "./control/server.ts";
 import { HttpServer } from "./http/server.ts";
 import { ConfigError, type Loaded } from "./load-config.ts";
 import type { Log } from "./log.ts";
@@ -22,7 +24,9 @@ export class Daemon {
   private readonly log: Log;
   private readonly http: HttpServer;
   private readonly background: Background;
+  private readonly control: ControlServer;
   private ready = false;
+  private stopping: Promise<void> | undefined;
 
   private constructor(
     private readonly loaded: Loaded,
@@ -32,29 +36,40 @@ export class Daemon {
     this.log = log;
     const ready = (): boolean => this.ready;
     this.http = new HttpServer({ ...loaded, clock, log, parseDevice, ready });
+    this.control = new ControlServer({
+      clock,
+      log,
+      key: () => loaded.config.key!,
+      run: (chunk) => this.execute(chunk),
+    });
     const most = (): number => loaded.config.backgroundTasks;
     this.background = new Background({ clock, log, most, run: (name) => this.runBackground(name) });
   }
 
   /**
-   * Opens the listeners.
-   * @throws {ConfigError} when one cannot be bound; those already open are closed again
+   * Opens the listeners and the control socket.
+   * @throws {ConfigError} when one cannot be bound, or the control socket has no key; those already open are closed again
    */
   static async start(loaded: Loaded, ports: Ports): Promise<Daemon> {
     const daemon = new Daemon(loaded, ports);
     const { log } = ports;
     const { config } = loaded;
+    if (config.controlSocket && !config.key) {
+      throw new ConfigError("controlSocket: there is no key: setKey() sets one, --make-key prints one");
+    }
     try {
       for (const listener of config.listeners) daemon.http.listen(listener);
+      if (config.controlSocket) daemon.control.listen(config.controlSocket);
     } catch (error) {
       await daemon.http.cut();
+      daemon.control.cut();
       throw new ConfigError((error as Error).message);
     }
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");
-    if (config.controlSocket) log.warn("the control socket is not served by this version yet (controlSocket)");
     for (const address of daemon.addresses) log.notice(`listening on ${formatListener(address)}`);
+    if (daemon.controlAddress) log.notice(`control socket on ${formatListener(daemon.controlAddress)}`);
     if (config.listeners.length === 0) log.warn("no listener: nothing is served (addListener)");
-    for (const schedule of config.schedules) daemon.background.add(schedule);
+    config.schedules.start((schedule) => daemon.background.add(schedule));
     daemon.ready = true;
     return daemon;
   }
@@ -64,17 +79,32 @@ export class Daemon {
     return this.http.addresses;
   }
 
+  /** Where the control socket is, if there is one, with the real port. */
+  get controlAddress(): Listener | undefined {
+    return this.control.address;
+  }
+
+  /** Runs a chunk of the console and gives its answer, whichever way it came. */
+  execute(chunk: ByteString): Promise<ByteString> {
+    return this.loaded.engine.runConsole(chunk);
+  }
+
   /** Stops accepting, lets requests, background functions and webhooks end within a bound, and frees the Lua state. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return (this.stopping ??= this.end());
+  }
+
+  private async end(): Promise<void> {
     this.ready = false;
     const { inFlight } = this.http;
     if (inFlight > 0) this.log.notice(`stopping; waiting for ${inFlight} requests in flight`);
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const cancel = this.ports.clock.after(STOP_BOUND, resolve);
-    const tasks = Promise.all([this.http.stop(), this.background.stop()]);
+    const tasks = Promise.all([this.http.stop(), this.background.stop(), this.control.stop()]);
     await Promise.race([tasks.then(() => this.loaded.webhooks.drain()), late]);
     cancel();
     await this.http.cut();
+    this.control.cut();
     this.loaded.engine.close();
   }
 

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { keyLine } from "./control-key.ts";
+import { keyLine } from "./control/key.ts";
 
 const CONF = join(import.meta.dir, "..", "conf");
 const SECRETS = join(CONF, "secrets.lua");

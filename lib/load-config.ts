@@ -7,10 +7,11 @@ import { BUILT_IN_COMMANDS, type Config, defaultConfig, emptyPolicy, type Policy
 import { type HttpClient, HttpFailure, networkClient } from "./http-client.ts";
 import type { Log } from "./log.ts";
 import { Engine, shortChunkName } from "./lua/engine.ts";
-import { daemonFunctions } from "./lua/functions/daemon.ts";
+import { consoleCommands } from "./lua/functions/console.ts";
+import { daemonFunctions, startFunctions } from "./lua/functions/daemon.ts";
 import { geoipConfiguration } from "./lua/functions/geoip.ts";
 import { policyFunctions } from "./lua/functions/policy.ts";
-import { durationToSeconds, scheduleFunctions } from "./lua/functions/schedule.ts";
+import { durationToSeconds, scheduleFunctions, unknownFunction } from "./lua/functions/schedule.ts";
 import { addCustomStat, incCustomStat } from "./lua/functions/stats.ts";
 import { runCustomWebHook, webhookConfiguration } from "./lua/functions/webhooks.ts";
 import { Metrics } from "./metrics.ts";
@@ -69,14 +70,15 @@ export async function loadConfig(file: string, { clock, log, inert = false }: Lo
   const engine = await Engine.create({ clock, log, directory, http: inert ? NO_SERVERS : networkClient(clock) });
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
+  for (const definition of startFunctions(config, log, directory)) engine.defineForStart(definition);
   for (const definition of [
-    ...daemonFunctions(config, log, directory),
-    ...geoipConfiguration(engine.geoip, { log, directory }),
+    ...daemonFunctions(config),
+    ...geoipConfiguration(engine.geoip, { log, complain: engine.complain, directory }),
     ...policyFunctions(policy, engine.state, BUILT_IN_COMMANDS),
     ...scheduleFunctions(config, policy, engine.state),
     ...webhookConfiguration(config.webhooks, log, directory),
     addCustomStat(config, metrics),
-    { name: "shutdown", body: () => requestShutdown() },
+    ...consoleCommands({ config, policy, metrics, output: engine.output, requestShutdown }),
   ]) {
     engine.defineForConfiguration(definition);
   }
@@ -99,9 +101,9 @@ export async function loadConfig(file: string, { clock, log, inert = false }: Lo
 }
 
 /** @throws {ConfigError} for a schedule whose function does not exist */
-function checkSchedules({ schedules }: Config, { background }: Policy): void {
-  for (const { name, where } of schedules) {
-    if (background.has(name)) continue;
-    throw new ConfigError(`${where}no background function is named ${JSON.stringify(name)}: setBackground() makes one`);
+function checkSchedules({ schedules }: Config, policy: Policy): void {
+  for (const schedule of schedules) {
+    const problem = unknownFunction(schedule, policy);
+    if (problem) throw new ConfigError(schedule.where + problem);
   }
 }

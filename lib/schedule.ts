@@ -23,6 +23,32 @@ export interface Schedule {
   where: string;
 }
 
+/** The schedules that were asked for. Who runs them is told of each, also of those that the console adds later. */
+export class Schedules implements Iterable<Schedule> {
+  private readonly all: Schedule[] = [];
+  private runner: ((schedule: Schedule) => void) | undefined;
+
+  /** Whether they are run already, so that a function they name must exist. */
+  get running(): boolean {
+    return this.runner !== undefined;
+  }
+
+  add(schedule: Schedule): void {
+    this.all.push(schedule);
+    this.runner?.(schedule);
+  }
+
+  /** Hands over those that are there, and from now on each that is added. */
+  start(runner: (schedule: Schedule) => void): void {
+    this.runner = runner;
+    this.all.forEach(runner);
+  }
+
+  [Symbol.iterator](): Iterator<Schedule> {
+    return this.all.values();
+  }
+}
+
 /**
  * The next time that a cron expression matches, in milliseconds since 1970, after the given one. Five fields (minute, hour,
  * day of month, month, day of week) with ranges, steps, lists and names, or a nickname such as `@daily`; both days given

@@ -113,7 +113,7 @@ describe("in the daemon", () => {
 
   test("a schedule may come before the function that it names", async () => {
     await using daemon = await startDaemon(`cronScheduleBackgroundFunc("@daily", "f") setBackground("f", print)`);
-    expect(daemon.loaded.config.schedules).toMatchObject([
+    expect([...daemon.loaded.config.schedules]).toMatchObject([
       { name: "f", timing: { kind: "cron", expression: "@daily" } },
     ]);
   });

@@ -263,7 +263,10 @@ describe("bun start", () => {
     symlinkSync(join(PROJECT, "node_modules"), join(folder.path, "node_modules"));
     mkdirSync(join(folder.path, "conf"));
     const conf = readFileSync(join(PROJECT, "conf", "trackalert.conf"), "utf8");
-    writeFileSync(join(folder.path, "conf", "trackalert.conf"), conf.replace("127.0.0.1:8084", "127.0.0.1:0"));
+    writeFileSync(
+      join(folder.path, "conf", "trackalert.conf"),
+      conf.replace(/127\.0\.0\.1:(8084|4005)/g, "127.0.0.1:0"),
+    );
     return folder;
   }
 

@@ -139,6 +139,8 @@ export class Prompt {
 function complete(line: string): [hits: string[], word: string] {
   const [word = ""] = /\w*$/.exec(line)!;
   if (word === "" && line !== "") return [[], ""];
-  const calls = [...CONSOLE_COMMANDS].map(([name, { parameters }]) => (parameters === "" ? `${name}()` : `${name}(`));
+  const calls = [...CONSOLE_COMMANDS.keys()].map((call) =>
+    call.endsWith("()") ? call : call.replace(/(?<=\().*/, ""),
+  );
   return [[...calls, QUIT].filter((call) => call.startsWith(word)), word];
 }

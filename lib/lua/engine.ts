@@ -1,18 +1,20 @@
 /**
  * The Lua engine: the state with its prelude and host functions, and the ways to run Lua in it.
  */
-import { type ByteString, fromBytes } from "../byte-string.ts";
+import { type ByteString, fromBytes, toByteString, toText } from "../byte-string.ts";
 import type { Clock } from "../clock.ts";
+import { isConsoleCommand } from "../console-commands.ts";
 import { GeoIPDatabases } from "../geoip-databases.ts";
 import { type HttpClient, networkClient } from "../http-client.ts";
 import type { Log } from "../log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
 import { Codec } from "./codec.ts";
+import { ConsoleOutput } from "./console-output.ts";
 import { geoipReloads } from "./functions/geoip.ts";
 import { logFunctions } from "./functions/log.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
-import { LuaState, type Reference } from "./state.ts";
+import { LuaError, LuaState, type Reference } from "./state.ts";
 import { PolicyError, Tasks } from "./tasks.ts";
 import { type LuaThread, Type } from "./wasm.ts";
 
@@ -45,6 +47,8 @@ export const shortChunkName = (file: string): string =>
 export class Engine {
   readonly tasks: Tasks;
   readonly geoip: GeoIPDatabases;
+  /** Where console commands print. */
+  readonly output: ConsoleOutput;
   private readonly log: Log;
   private readonly codec: Codec;
   private readonly ignored = new Set<string>();
@@ -58,9 +62,13 @@ export class Engine {
     this.tasks = new Tasks(state);
     this.geoip = new GeoIPDatabases(log);
     this.codec = new Codec(state);
-    const { tasks, geoip } = this;
-    this.drivers = installPrelude({ state, tasks, clock, log, geoip, http: http ?? networkClient(clock) });
-    for (const definition of [...logFunctions(log), ...geoipReloads(geoip)]) this.define(definition);
+    this.output = new ConsoleOutput(this.tasks);
+    const { tasks, geoip, output, complain } = this;
+    this.drivers = installPrelude({
+      ...{ state, tasks, clock, log, geoip, output, complain },
+      http: http ?? networkClient(clock),
+    });
+    for (const definition of [...logFunctions(log), ...geoipReloads(geoip, output)]) this.define(definition);
   }
 
   static async create(options: EngineOptions): Promise<Engine> {
@@ -72,6 +80,12 @@ export class Engine {
     this.tasks.close();
     this.state.close();
   }
+
+  /** Tells of a mistake that the policy goes on after: in the log, and on the console when that made it. */
+  readonly complain = (problem: string): void => {
+    this.log.error(problem);
+    this.output.print(toByteString(`${problem}\n`));
+  };
 
   /** Makes a host function a global of Lua. */
   define(definition: HostFunction): void {
@@ -97,6 +111,18 @@ export class Engine {
             `${name}() has no effect in a ${kind} function: call it from the configuration or the console`,
           );
         }
+      },
+    });
+  }
+
+  /** Makes a host function a global that acts in the configuration alone: what it sets is opened at the start. */
+  defineForStart(definition: HostFunction): void {
+    const { name, body } = definition;
+    this.defineForConfiguration({
+      ...definition,
+      body: (call) => {
+        if (this.tasks.current === "configuration") return body(call);
+        throw new LuaError(`${name}: only the configuration can do this: change it there and restart`);
       },
     });
   }
@@ -156,6 +182,47 @@ export class Engine {
       },
       (L) => this.readEndpointResult(L),
     );
+  }
+
+  /**
+   * Runs a chunk of the console. An expression alone is one too, and so is the bare name of a command, which is called.
+   * @returns what it returned, else what it printed, or `Error: ` and why it failed
+   */
+  async runConsole(chunk: ByteString): Promise<ByteString> {
+    const { state, tasks, output } = this;
+    const word = chunk.trim();
+    const source = isConsoleCommand(word) ? (`${word}()` as ByteString) : chunk;
+    let task = 0;
+    try {
+      const returned = await tasks.run(
+        "console",
+        (L) => {
+          state.pushReference(L, this.drivers.runConsole);
+          this.pushConsoleChunk(L, source);
+          output.begin((task = L));
+          return 1;
+        },
+        (L) => (state.api.lua_type(L, 1) === Type.nil ? undefined : state.bytes(L, 1)),
+      );
+      const printed = output.end(task);
+      return returned ?? printed;
+    } catch (error) {
+      output.end(task);
+      if (error instanceof LuaError) return toByteString(`Error: ${error.message}`);
+      if (error instanceof PolicyError) return toByteString(`Error: ${error.message}\n${error.traceback}`);
+      throw error;
+    }
+  }
+
+  /** @throws {LuaError} for a syntax error: that of the chunk, not of the expression that it was first taken for */
+  private pushConsoleChunk(L: LuaThread, source: ByteString): void {
+    // Lua shows a chunk without a file as [string "its first line…"]. A = or @ in front would have another meaning.
+    const name = toText(/^[=@]/.test(source) ? (` ${source}` as ByteString) : source);
+    try {
+      this.state.pushChunk(L, `return ${source}` as ByteString, name);
+    } catch {
+      this.state.pushChunk(L, source, name);
+    }
   }
 
   /** @throws {PolicyError} when the values are not a boolean and, perhaps, a table of strings, numbers and booleans */

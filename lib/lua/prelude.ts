@@ -5,7 +5,9 @@ import type { GeoIPDatabases } from "../geoip-databases.ts";
 import type { HttpClient } from "../http-client.ts";
 import type { Log } from "../log.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
+import type { ConsoleOutput } from "./console-output.ts";
 import { addressFunctions } from "./functions/address.ts";
+import { consoleOutputFunctions } from "./functions/console.ts";
 import { geoipLookups } from "./functions/geoip.ts";
 import { httpRequestFunction, socketRequestFunction } from "./functions/http.ts";
 import { lua51Functions, requireFunctions, systemFunctions } from "./functions/lua51.ts";
@@ -14,6 +16,7 @@ import { sleepFunction, type WaitingFunction } from "./functions/wait.ts";
 import addressChunk from "./prelude/address.lua" with { type: "text" };
 import argumentsChunk from "./prelude/arguments.lua" with { type: "text" };
 import bitChunk from "./prelude/bit.lua" with { type: "text" };
+import consoleChunk from "./prelude/console.lua" with { type: "text" };
 import coroutineChunk from "./prelude/coroutine.lua" with { type: "text" };
 import finalizersChunk from "./prelude/finalizers.lua" with { type: "text" };
 import geoipChunk from "./prelude/geoip.lua" with { type: "text" };
@@ -34,16 +37,21 @@ interface PreludeOptions {
   log: Log;
   geoip: GeoIPDatabases;
   http: HttpClient;
+  output: ConsoleOutput;
+  /** Tells of a mistake in what the policy asked for. */
+  complain: (problem: string) => void;
 }
 
 /** What the engine calls: each takes the policy's function and a packed value (see codec.ts). */
 export interface Drivers {
   runReport: Reference;
   runEndpoint: Reference;
+  /** Takes a chunk, answers a text or nil. */
+  runConsole: Reference;
 }
 
 /** Runs the chunks in an order in which each finds what it needs; the modules last, for they see the globals as they are then. */
-export function installPrelude({ state, tasks, clock, log, geoip, http }: PreludeOptions): Drivers {
+export function installPrelude({ state, tasks, clock, log, geoip, http, output, complain }: PreludeOptions): Drivers {
   const { api, main } = state;
   const run = (name: string, source: string, ...args: Argument[]): Reference[] =>
     runChunk(state, tasks, name, source, args);
@@ -73,14 +81,15 @@ export function installPrelude({ state, tasks, clock, log, geoip, http }: Prelud
   run("bit", bitChunk, wrongType);
   run("require", requireChunk, requireFunctions(tasks), wrongType);
   run("system", systemChunk, systemFunctions(clock), blamed!);
-  const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(log), wrongType, typeName);
+  const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(complain), wrongType, typeName);
   run("geoip", geoipChunk, geoipLookups(geoip, log), ...classChecks);
   const [runReport, runEndpoint] = run("login-tuple", loginTupleChunk, makeAddress!);
+  const [runConsole] = run("console", consoleChunk, consoleOutputFunctions(output));
   run("finalizers", finalizersChunk, wrongType);
   api.lua_pushlightuserdata(main, 0);
   const jsonNull = state.reference(main);
   run("modules", modulesChunk, moduleFunctions(clock), waiting(socketRequestFunction(http)), sleep, jsonNull);
-  return { runReport: runReport!, runEndpoint: runEndpoint! };
+  return { runReport: runReport!, runEndpoint: runEndpoint!, runConsole: runConsole! };
 }
 
 /** A table of host functions, or a Lua value. */

@@ -266,7 +266,12 @@ describe("the deprecated functions", () => {
   async function withFolders(folders: string[], source: string): Promise<Record<string, string>> {
     const loaded = await configure("");
     const { engine } = loaded;
-    for (const definition of geoipConfiguration(engine.geoip, { log, directory: folder, folders })) {
+    for (const definition of geoipConfiguration(engine.geoip, {
+      log,
+      complain: engine.complain,
+      directory: folder,
+      folders,
+    })) {
       engine.defineForConfiguration(definition);
     }
     await engine.runFile(Buffer.from(source), "y.conf");

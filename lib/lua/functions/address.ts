@@ -9,13 +9,15 @@ import {
   UNSET_ADDRESS,
 } from "../../address.ts";
 import { toByteString } from "../../byte-string.ts";
-import type { Log } from "../../log.ts";
 import { NetmaskGroup } from "../../netmask-group.ts";
 import type { Call, HostFunction } from "../call.ts";
 import { LuaError } from "../state.ts";
 
-/** Netmask groups live here; Lua holds their numbers, and frees them when it collects them. */
-export function addressFunctions(log: Log): Record<string, HostFunction> {
+/**
+ * Netmask groups live here; Lua holds their numbers, and frees them when it collects them.
+ * @param complain tells of an address that is none; the policy goes on without it
+ */
+export function addressFunctions(complain: (problem: string) => void): Record<string, HostFunction> {
   const groups = new Map<number, NetmaskGroup>();
   let lastGroup = 0;
   const group = (call: Call): NetmaskGroup => groups.get(call.number(1))!;
@@ -27,7 +29,7 @@ export function addressFunctions(log: Log): Record<string, HostFunction> {
       body(call) {
         const text = call.text(1);
         const address = parseAddress(text);
-        if (!address) log.error(`newCA: not an IP address: ${JSON.stringify(text)}`);
+        if (!address) complain(`newCA: not an IP address: ${JSON.stringify(text)}`);
         const { bytes, port = 0 } = address ?? UNSET_ADDRESS;
         return [toByteString(formatAddress(bytes)), bytes, port];
       },
@@ -39,7 +41,7 @@ export function addressFunctions(log: Log): Record<string, HostFunction> {
         const text = call.text(1);
         const mask = parseNetmask(text);
         if (mask) return [toByteString(formatNetmask(mask)), mask.network, mask.bits];
-        log.error(`newNetmask: not a netmask: ${JSON.stringify(text)}`);
+        complain(`newNetmask: not a netmask: ${JSON.stringify(text)}`);
         return [toByteString(""), toByteString(""), 0];
       },
     },

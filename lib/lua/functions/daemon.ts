@@ -4,41 +4,22 @@ import { resolve } from "node:path";
 import { formatAddress, parseAddress, parseNetmask } from "../../address.ts";
 import { toText } from "../../byte-string.ts";
 import type { Config, Listener } from "../../config.ts";
+import { KEY_BYTES, parseKey } from "../../control/key.ts";
 import type { Log } from "../../log.ts";
 import type { Call, HostFunction } from "../call.ts";
 import { LuaError } from "../state.ts";
 
 const DEFAULT_CONTROL_PORT = 4004;
-const KEY_BYTES = 32;
 
 /** The most tasks of a kind that may be asked for. */
 const MOST_TASKS = 1_000_000;
 
-/** @param directory what relative paths are relative to */
-export function daemonFunctions(config: Config, log: Log, directory: string): HostFunction[] {
-  let [workers, reporters] = [0, 0];
-  const setReportTasks = (): void => void (config.reportTasks = Math.max(workers, reporters));
+/**
+ * What is opened at the start, and stays as it is.
+ * @param directory what relative paths are relative to
+ */
+export function startFunctions(config: Config, log: Log, directory: string): HostFunction[] {
   return [
-    {
-      name: "setNumWorkerThreads",
-      body(call) {
-        workers = call.integer(1, 1, MOST_TASKS);
-        setReportTasks();
-      },
-    },
-    {
-      name: "setNumReportThreads",
-      body(call) {
-        reporters = call.integer(1, 1, MOST_TASKS);
-        setReportTasks();
-      },
-    },
-    {
-      name: "setNumSchedulerThreads",
-      body: (call) => void (config.backgroundTasks = call.integer(1, 1, MOST_TASKS)),
-    },
-    // There is one Lua state; the reference takes a number of them.
-    { name: "setNumLuaStates", body: (call) => void call.integer(1, 1, MOST_TASKS) },
     {
       name: "setStateDir",
       body(call) {
@@ -68,6 +49,47 @@ export function daemonFunctions(config: Config, log: Log, directory: string): Ho
         log.warn("webserver() is deprecated: use addListener() and setWebserverPassword()");
       },
     },
+    {
+      name: "controlSocket",
+      body: (call) => void (config.controlSocket = readEndpoint(call, 1, DEFAULT_CONTROL_PORT)),
+    },
+    {
+      name: "setKey",
+      body(call) {
+        const key = parseKey(call.text(1));
+        if (!key) throw new LuaError(`setKey: not the base64 of ${KEY_BYTES} bytes`);
+        config.key = key;
+        return true;
+      },
+    },
+  ];
+}
+
+/** What may change while the daemon runs. */
+export function daemonFunctions(config: Config): HostFunction[] {
+  let [workers, reporters] = [0, 0];
+  const setReportTasks = (): void => void (config.reportTasks = Math.max(workers, reporters));
+  return [
+    {
+      name: "setNumWorkerThreads",
+      body(call) {
+        workers = call.integer(1, 1, MOST_TASKS);
+        setReportTasks();
+      },
+    },
+    {
+      name: "setNumReportThreads",
+      body(call) {
+        reporters = call.integer(1, 1, MOST_TASKS);
+        setReportTasks();
+      },
+    },
+    {
+      name: "setNumSchedulerThreads",
+      body: (call) => void (config.backgroundTasks = call.integer(1, 1, MOST_TASKS)),
+    },
+    // There is one Lua state; the reference takes a number of them.
+    { name: "setNumLuaStates", body: (call) => void call.integer(1, 1, MOST_TASKS) },
     { name: "setWebserverPassword", body: (call) => void (config.webserverPassword = call.text(1)) },
     { name: "setMetricsNoPassword", body: () => void (config.metricsNeedPassword = false) },
     { name: "setMaxWebserverConns", body: (call) => void (config.maxWebserverConns = call.integer(1, 1, 1e9)) },
@@ -91,19 +113,6 @@ export function daemonFunctions(config: Config, log: Log, directory: string): Ho
         config.reportTimeout = seconds;
       },
     },
-    {
-      name: "controlSocket",
-      body: (call) => void (config.controlSocket = readEndpoint(call, 1, DEFAULT_CONTROL_PORT)),
-    },
-    {
-      name: "setKey",
-      body(call) {
-        const key = readKey(call.text(1));
-        if (!key) throw new LuaError(`setKey: not the base64 of ${KEY_BYTES} bytes`);
-        config.key = key;
-        return true;
-      },
-    },
   ];
 }
 
@@ -124,10 +133,4 @@ function checkMask(call: Call, text: string): string {
     throw call.wrong(1, `netmask such as 10.0.0.0/8 expected, got ${JSON.stringify(text)}`);
   }
   return text;
-}
-
-/** Strict base64 of exactly 32 bytes. */
-function readKey(text: string): Uint8Array | undefined {
-  const key = Buffer.from(text, "base64");
-  return key.length === KEY_BYTES && key.toString("base64") === text ? new Uint8Array(key) : undefined;
 }

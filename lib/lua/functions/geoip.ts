@@ -1,11 +1,12 @@
 /** GeoIP: opening databases, and what the prelude (geoip.lua) asks of the host. */
 import { join, resolve } from "node:path";
 
-import { toByteString, toText } from "../../byte-string.ts";
+import { type ByteString, toByteString, toText } from "../../byte-string.ts";
 import type { GeoIPDatabases } from "../../geoip-databases.ts";
 import type { GeoIPDatabase, Path } from "../../geoip.ts";
 import type { Log } from "../../log.ts";
 import type { Call, HostFunction, Returned } from "../call.ts";
+import type { ConsoleOutput } from "../console-output.ts";
 
 /** Where the tools of MaxMind and of Linux distributions put databases. */
 const FOLDERS = ["/usr/share/GeoIP", "/var/lib/GeoIP"];
@@ -27,6 +28,8 @@ const LONGEST_PROBLEM = 512;
 
 interface GeoIPOptions {
   log: Log;
+  /** Tells of a database that cannot be opened. */
+  complain: (problem: string) => void;
   /** What the names of files are relative to. */
   directory: string;
   /** Where the deprecated functions look for databases. */
@@ -35,12 +38,12 @@ interface GeoIPOptions {
 
 /** For the configuration: functions that open databases. */
 export function geoipConfiguration(databases: GeoIPDatabases, options: GeoIPOptions): HostFunction[] {
-  const { log, directory, folders = FOLDERS } = options;
+  const { log, complain, directory, folders = FOLDERS } = options;
   const open = (caller: string, name: string, files: readonly string[]): void => {
     try {
       databases.open(name, files);
     } catch (error) {
-      log.error(`${caller}: ${(error as Error).message}`);
+      complain(`${caller}: ${(error as Error).message}`);
     }
   };
   return [
@@ -64,13 +67,15 @@ export function geoipConfiguration(databases: GeoIPDatabases, options: GeoIPOpti
   ];
 }
 
-/** Functions that open all databases anew; they answer a text for the console. */
-export const geoipReloads = (databases: GeoIPDatabases): HostFunction[] =>
+/** Functions that open all databases anew; they answer, and tell the console, how that went. */
+export const geoipReloads = (databases: GeoIPDatabases, output: ConsoleOutput): HostFunction[] =>
   ["reloadGeoIPDBs", "reloadGeoIP2DBs"].map((name) => ({
     name,
     body() {
       const failures = databases.reload();
-      return toByteString(failures.length === 0 ? `${name}() successful` : failures.join("\n"));
+      const text = toByteString(failures.length === 0 ? `${name}() successful` : failures.join("\n"));
+      output.print(`${text}\n` as ByteString);
+      return text;
     },
   }));
 

@@ -1,14 +1,24 @@
 /** Background functions and when they run. */
 import type { Config, Policy } from "../../config.ts";
 import type { Log } from "../../log.ts";
-import { nextCronTime, parseDuration, type Timing } from "../../schedule.ts";
+import { nextCronTime, parseDuration, type Schedule, type Timing } from "../../schedule.ts";
 import type { Call, HostFunction } from "../call.ts";
-import type { LuaState } from "../state.ts";
+import { LuaError, type LuaState } from "../state.ts";
 
-/** For the configuration. A schedule may come before the function that it names. */
+/** Says that the function of a schedule does not exist; undefined when it does. */
+export const unknownFunction = ({ name }: Schedule, { background }: Policy): string | undefined =>
+  background.has(name)
+    ? undefined
+    : `no background function is named ${JSON.stringify(name)}: setBackground() makes one`;
+
+/** In the configuration a schedule may come before the function that it names; on the console it may not. */
 export function scheduleFunctions(config: Config, policy: Policy, state: LuaState): HostFunction[] {
-  const add = (call: Call, timing: Timing): void =>
-    void config.schedules.push({ name: call.text(2), timing, where: call.where() });
+  const add = (call: Call, timing: Timing): void => {
+    const schedule = { name: call.text(2), timing, where: call.where() };
+    const problem = config.schedules.running ? unknownFunction(schedule, policy) : undefined;
+    if (problem) throw new LuaError(problem);
+    config.schedules.add(schedule);
+  };
   return [
     {
       name: "setBackground",

@@ -1,0 +1,69 @@
+/** The commands of the console. Each prints; the answer to a chunk is what its commands have printed. */
+import nacl from "tweetnacl";
+
+import { version } from "../../../package.json";
+import { type ByteString, toByteString } from "../../byte-string.ts";
+import type { Config, Policy } from "../../config.ts";
+import { CONSOLE_COMMANDS } from "../../console-commands.ts";
+import { createKey, formatKey } from "../../control/key.ts";
+import type { Metrics } from "../../metrics.ts";
+import type { HostFunction } from "../call.ts";
+import type { ConsoleOutput } from "../console-output.ts";
+import { LuaError } from "../state.ts";
+
+/** Columns of a name in lists, as the reference has them. */
+const NAME_WIDTH = 30;
+
+interface ConsoleContext {
+  config: Config;
+  policy: Policy;
+  metrics: Metrics;
+  output: ConsoleOutput;
+  requestShutdown: () => void;
+}
+
+export function consoleCommands({ config, policy, metrics, output, requestShutdown }: ConsoleContext): HostFunction[] {
+  const printing = (name: string, text: () => string): HostFunction => ({
+    name,
+    body: () => output.print(toByteString(text())),
+  });
+  return [
+    printing("help", helpText),
+    printing("makeKey", () => `setKey("${formatKey(createKey())}")\n`),
+    printing("showACL", () => lines(config.acl)),
+    printing("showCustomEndpoints", () =>
+      lines(
+        ["Custom Endpoint", ...[...policy.endpoints.keys()].toSorted()].map((name) => `${name.padEnd(NAME_WIDTH)} `),
+      ),
+    ),
+    printing("showVersion", () => `trackalert ${version}\n`),
+    printing("stats", () => `${metrics.reports.get()} reports\n`),
+    {
+      name: "testCrypto",
+      body(call) {
+        const { key } = config;
+        if (!key) throw new LuaError("testCrypto: there is no key: setKey() sets one");
+        const text = Buffer.from(call.bytes(1), "latin1");
+        const nonce = nacl.randomBytes(nacl.secretbox.nonceLength);
+        const opened = nacl.secretbox.open(nacl.secretbox(text, nonce, key), nonce, key);
+        if (!opened || !text.equals(opened)) throw new LuaError("testCrypto: the text did not come back as it was");
+        output.print("Everything is ok!\n" as ByteString);
+      },
+    },
+    { name: "shutdown", body: requestShutdown },
+  ];
+}
+
+/** What the prelude (console.lua) asks of the host. */
+export const consoleOutputFunctions = (output: ConsoleOutput): Record<string, HostFunction> => ({
+  listening: { name: "print", body: () => output.listening },
+  print: { name: "print", level: 2, body: (call) => output.print(call.bytes(1)) },
+});
+
+const lines = (texts: readonly string[]): string => texts.map((text) => `${text}\n`).join("");
+
+function helpText(): string {
+  const calls = [...CONSOLE_COMMANDS.keys()].toSorted();
+  const width = Math.max(...calls.map((call) => call.length)) + 2;
+  return lines(calls.map((call) => call.padEnd(width) + CONSOLE_COMMANDS.get(call)));
+}
