@@ -7,13 +7,14 @@ import { type ClientOptions, readCommandLine, type ServeOptions, UsageError } fr
 import { systemClock } from "./lib/clock.ts";
 import { ConsoleError } from "./lib/console/answer.ts";
 import { runClient } from "./lib/console/client.ts";
+import { type LocalConsole, openLocalConsole } from "./lib/console/local.ts";
 import { ControlError } from "./lib/control/session.ts";
 import { Daemon } from "./lib/daemon.ts";
 import { detach, DetachError, StartReport } from "./lib/detach.ts";
 import { DeviceParser } from "./lib/device/device.ts";
 import { readRegexesFile, RegexesFileError } from "./lib/device/regexes-file.ts";
 import { ConfigError, loadConfig } from "./lib/load-config.ts";
-import { escapeControls, Log, standardOutput, tracebackLines } from "./lib/log.ts";
+import { escapeControls, Log, type LogSink, standardOutput, tracebackLines } from "./lib/log.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -70,10 +71,13 @@ async function runDetached(): Promise<number> {
 }
 
 /** Runs the daemon until a signal ends it. */
-async function serve({ config, regexes, stamp, level, verbose }: ServeOptions): Promise<void> {
+async function serve({ config, way, regexes, stamp, level, verbose }: ServeOptions): Promise<void> {
   const file = configFile(config);
   const clock = systemClock;
-  const log = new Log({ sink: standardOutput(), level, verbose, stamp: stamp ? clock : undefined });
+  const output = standardOutput();
+  let local: LocalConsole | undefined;
+  const sink: LogSink = (line, level) => (local ? local.above(() => output(line, level)) : output(line, level));
+  const log = new Log({ sink, level, verbose, stamp: stamp ? clock : undefined });
   const devices = await openDevices(regexes, log);
   const loaded = await loadConfig(file, { clock, log });
   loaded.engine.tasks.onBroken = ({ message }) => {
@@ -84,7 +88,10 @@ async function serve({ config, regexes, stamp, level, verbose }: ServeOptions): 
   process.chdir(dirname(resolve(file)));
   const daemon = await Daemon.start(loaded, { clock, log, parseDevice: (protocol, id) => devices.parse(protocol, id) });
   report?.serves();
-  const reason = await Promise.race([nextSignal(), loaded.shutdown.then(() => "shutdown()")]);
+  const reasons = [nextSignal(), loaded.shutdown.then(() => "shutdown()")];
+  if (way === "console") reasons.push((local = openLocalConsole((chunk) => daemon.execute(chunk), log)).left);
+  const reason = await Promise.race(reasons);
+  local?.close();
   log.notice(`${reason} received, stopping`);
   await daemon.stop();
   log.notice("stopped");

@@ -54,5 +54,8 @@ if (written || process.stdout.isTTY) {
     console.log(`Send a report:\n  curl -u any:${password} -d '${report}' 'http://127.0.0.1:8084/?command=report'`);
 }
 
+if (process.stdin.isTTY && process.stdout.isTTY)
+  console.log("At the prompt, help() lists the commands of the console and quit ends the daemon");
+
 process.argv.push("-C", join(CONF, "trackalert.conf"));
 await import("../index.ts");

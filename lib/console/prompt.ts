@@ -61,12 +61,11 @@ export class Prompt {
     return this.leaving.promise;
   }
 
-  /** Prints whole lines above the one that is being typed. */
-  print(lines: string): void {
-    if (lines === "") return;
+  /** Has whole lines written above the one that is being typed. */
+  above(write: () => void): void {
     this.erase();
-    this.output.write(ended(lines));
-    if (this.open) this.editor.prompt(true);
+    write();
+    if (this.open && !(this.running && this.editor.line === "")) this.editor.prompt(true);
   }
 
   /** Gives the terminal back as it was. */
@@ -87,7 +86,8 @@ export class Prompt {
         if (line.trim() === QUIT) return this.leave("quit");
         if (line.trim() === "") continue;
         this.options.history.add(line);
-        this.print(showable(await this.options.execute(toByteString(line))));
+        const answer = ended(showable(await this.options.execute(toByteString(line))));
+        this.above(() => this.output.write(answer));
       }
     } catch (error) {
       this.close();
