@@ -13,9 +13,17 @@ export interface Program extends AsyncDisposable {
   ended: Promise<{ code: number; output: string; errors: string }>;
 }
 
-/** @param args of trackalert; `script` is what Bun runs, index.ts unless given */
-export function startProgram(args: string[], script = "index.ts", cwd = PROJECT): Program {
-  const child = Bun.spawn([process.execPath, resolve(PROJECT, script), ...args], {
+/**
+ * @param args of trackalert; `script` is what Bun runs, index.ts unless given
+ * @param launcher a command that becomes the one that follows it, such as `env NAME=value`
+ */
+export function startProgram(
+  args: string[],
+  script = "index.ts",
+  cwd = PROJECT,
+  launcher: readonly string[] = [],
+): Program {
+  const child = Bun.spawn([...launcher, process.execPath, resolve(PROJECT, script), ...args], {
     cwd,
     stdout: "pipe",
     stderr: "pipe",
