@@ -37,6 +37,8 @@ export class Daemon {
     this.http = new HttpServer({ ...loaded, clock, log, parseDevice, ready });
     const most = (): number => loaded.config.backgroundTasks;
     this.background = new Background({ clock, log, most, run: (name) => this.runBackground(name) });
+    const { background, endpoints } = loaded.policy;
+    for (const name of ["report", ...background.keys(), ...endpoints.keys()]) loaded.metrics.luaErrors.declare(name);
     addProcessMetrics(loaded.metrics, clock);
     addEngineMetrics(loaded.metrics, loaded.engine);
     this.endStatsLog = logStats(loaded.stats, { clock, log });
@@ -61,7 +63,10 @@ export class Daemon {
     if (config.controlSocket) log.warn("the control socket is not served by this version yet (controlSocket)");
     for (const address of daemon.addresses) log.notice(`listening on ${formatListener(address)}`);
     if (config.listeners.length === 0) log.warn("no listener: nothing is served (addListener)");
-    for (const schedule of config.schedules) daemon.background.add(schedule);
+    for (const schedule of config.schedules) {
+      daemon.background.add(schedule);
+      for (const status of ["ok", "error"]) loaded.metrics.backgroundRuns.declare(schedule.name, status);
+    }
     daemon.ready = true;
     return daemon;
   }
