@@ -50,6 +50,8 @@ export class Prompt {
     // After Ctrl-Z and fg readline waits to be asked to go on.
     editor.on("SIGCONT", () => editor.prompt(true));
     editor.on("close", () => this.closed());
+    // A terminal that has gone cannot be given back as it was.
+    editor.on("error", () => this.closed());
     editor.prompt();
   }
 
