@@ -1,7 +1,7 @@
 /** The daemon: serves a loaded configuration until it is stopped. */
 import { Background } from "./background.ts";
 import type { ByteString } from "./byte-string.ts";
-import type { Clock } from "./clock.ts";
+import type { CancelTimer, Clock } from "./clock.ts";
 import { formatListener, type Listener } from "./config.ts";
 import { ControlServer } from "./control/server.ts";
 import { HttpServer } from "./http/server.ts";
@@ -9,6 +9,8 @@ import { ConfigError, type Loaded } from "./load-config.ts";
 import type { Log } from "./log.ts";
 import type { ParseDevice } from "./login-tuple.ts";
 import { policyFailed } from "./policy-failure.ts";
+import { logStats } from "./stats/log.ts";
+import { addEngineMetrics, addProcessMetrics } from "./stats/process.ts";
 
 /** Milliseconds that requests in flight get to end when the daemon stops. */
 const STOP_BOUND = 10_000;
@@ -25,6 +27,7 @@ export class Daemon {
   private readonly http: HttpServer;
   private readonly background: Background;
   private readonly control: ControlServer;
+  private readonly endStatsLog: CancelTimer;
   private ready = false;
   private stopping: Promise<void> | undefined;
 
@@ -44,6 +47,9 @@ export class Daemon {
     });
     const most = (): number => loaded.config.backgroundTasks;
     this.background = new Background({ clock, log, most, run: (name) => this.runBackground(name) });
+    addProcessMetrics(loaded.metrics, clock);
+    addEngineMetrics(loaded.metrics, loaded.engine);
+    this.endStatsLog = logStats(loaded.stats, { clock, log });
   }
 
   /**
@@ -61,6 +67,7 @@ export class Daemon {
       for (const listener of config.listeners) daemon.http.listen(listener);
       if (config.controlSocket) daemon.control.listen(config.controlSocket);
     } catch (error) {
+      daemon.endStatsLog();
       await daemon.http.cut();
       daemon.control.cut();
       throw new ConfigError((error as Error).message);
@@ -96,6 +103,7 @@ export class Daemon {
 
   private async end(): Promise<void> {
     this.ready = false;
+    this.endStatsLog();
     const { inFlight } = this.http;
     if (inFlight > 0) this.log.notice(`stopping; waiting for ${inFlight} requests in flight`);
     const { promise: late, resolve } = Promise.withResolvers<void>();
@@ -109,12 +117,14 @@ export class Daemon {
   }
 
   private async runBackground(name: string): Promise<void> {
-    const { engine, policy } = this.loaded;
+    const { engine, metrics, policy } = this.loaded;
     const background = policy.background.get(name);
     if (background === undefined) return;
     try {
       await engine.runBackground(background);
+      metrics.backgroundRuns.increment(name, "ok");
     } catch (error) {
+      metrics.backgroundRuns.increment(name, "error");
       policyFailed({ ...this.loaded, log: this.log }, name, `background function ${name}`, error);
     }
   }

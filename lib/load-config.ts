@@ -15,6 +15,7 @@ import { durationToSeconds, scheduleFunctions, unknownFunction } from "./lua/fun
 import { addCustomStat, incCustomStat } from "./lua/functions/stats.ts";
 import { runCustomWebHook, webhookConfiguration } from "./lua/functions/webhooks.ts";
 import { Metrics } from "./metrics.ts";
+import { Stats } from "./stats/stats.ts";
 import { WebHookDelivery, type WebHookSink } from "./webhooks/delivery.ts";
 
 export interface Loaded {
@@ -22,6 +23,7 @@ export interface Loaded {
   policy: Policy;
   engine: Engine;
   metrics: Metrics;
+  stats: Stats;
   webhooks: WebHookSink;
   /** Resolved when shutdown() has been called. */
   shutdown: Promise<void>;
@@ -66,6 +68,7 @@ export async function loadConfig(file: string, { clock, log, inert = false }: Lo
   const config = defaultConfig();
   const policy = emptyPolicy();
   const metrics = new Metrics();
+  const stats = new Stats(clock, metrics, config, policy);
   const directory = dirname(path);
   const engine = await Engine.create({ clock, log, directory, http: inert ? NO_SERVERS : networkClient(clock) });
   engine.tasks.limit = () => config.reportTimeout;
@@ -77,12 +80,12 @@ export async function loadConfig(file: string, { clock, log, inert = false }: Lo
     ...policyFunctions(policy, engine.state, BUILT_IN_COMMANDS),
     ...scheduleFunctions(config, policy, engine.state),
     ...webhookConfiguration(config.webhooks, log, directory),
-    addCustomStat(config, metrics),
-    ...consoleCommands({ config, policy, metrics, output: engine.output, requestShutdown }),
+    addCustomStat(config),
+    ...consoleCommands({ config, policy, stats, output: engine.output, requestShutdown }),
   ]) {
     engine.defineForConfiguration(definition);
   }
-  engine.define(incCustomStat(config, metrics, log));
+  engine.define(incCustomStat(config, stats, clock, log));
   engine.define(durationToSeconds(log));
   const webhooks = inert ? NO_RECEIVERS : new WebHookDelivery(config.webhooks, { clock, log });
   engine.define(runCustomWebHook(config.webhooks, webhooks, log));
@@ -97,7 +100,7 @@ export async function loadConfig(file: string, { clock, log, inert = false }: Lo
     const located = message.startsWith(`${name}:`) ? file + message.slice(name.length) : `${file}: ${message}`;
     throw new ConfigError(located, traceback);
   }
-  return { config, policy, engine, metrics, webhooks, shutdown };
+  return { config, policy, engine, metrics, stats, webhooks, shutdown };
 }
 
 /** @throws {ConfigError} for a schedule whose function does not exist */

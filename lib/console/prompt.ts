@@ -107,9 +107,8 @@ export class Prompt {
     const { editor } = this;
     editor.write(null, { ctrl: true, name: "e" });
     this.output.write("^C\n");
-    if (this.running) return this.leave("interrupt");
-    this.waiting.length = 0;
     Object.assign(editor, { line: "", cursor: 0, prevRows: 0 });
+    if (this.running) return this.leave("interrupt");
     editor.prompt();
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { KEY, openControlSocket } from "../support/control.ts";
+import { KEY, openControlSocket } from "../support/control-socket.ts";
 import { runProgram } from "../support/program.ts";
 
 const ECHO = (chunk: string): string => chunk;

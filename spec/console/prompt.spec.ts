@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { openControlSocket } from "../support/control.ts";
+import { openControlSocket } from "../support/control-socket.ts";
 import { temporaryFolder } from "../support/daemon.ts";
 import { KEY, PROMPT, startAtTerminal, type TerminalProgram } from "../support/terminal.ts";
 

@@ -12,6 +12,11 @@ export class VirtualClock implements Clock {
   /** @param time milliseconds since 1970 */
   constructor(private time: number) {}
 
+  /** Timers that have been set, and neither fired nor been cancelled. */
+  get pending(): number {
+    return this.timers.size;
+  }
+
   now = (): number => this.time;
   monotonic = (): number => this.time;
   cpu = (): number => this.time / 1000;
