@@ -50,6 +50,8 @@ export class Prompt {
     // After Ctrl-Z and fg readline waits to be asked to go on.
     editor.on("SIGCONT", () => editor.prompt(true));
     editor.on("close", () => this.closed());
+    // A terminal that has gone cannot be given back as it was.
+    editor.on("error", () => this.closed());
     editor.prompt();
   }
 
@@ -105,9 +107,8 @@ export class Prompt {
     const { editor } = this;
     editor.write(null, { ctrl: true, name: "e" });
     this.output.write("^C\n");
-    if (this.running) return this.leave("interrupt");
-    this.waiting.length = 0;
     Object.assign(editor, { line: "", cursor: 0, prevRows: 0 });
+    if (this.running) return this.leave("interrupt");
     editor.prompt();
   }
 

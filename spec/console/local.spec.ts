@@ -73,6 +73,28 @@ describe("the console of a daemon in the foreground at a terminal", () => {
   });
 });
 
+describe("a daemon whose terminal", () => {
+  test("goes away ends in good order", async () => {
+    using conf = configuration(PREAMBLE);
+    await using terminal = startAtTerminal(["-C", conf.file], { XDG_STATE_HOME: conf.path }, `trap "" HUP; exec "$@"`);
+    await terminal.waitFor(PROMPT);
+    terminal.hangUp();
+    expect(await terminal.ended).toBe(0);
+  });
+
+  test("belongs to another job serves without a console", async () => {
+    using conf = configuration(PREAMBLE);
+    const job = `set -m; "$@" & echo "process $!"; read`;
+    await using terminal = startAtTerminal(["-C", conf.file], { XDG_STATE_HOME: conf.path }, job);
+    const [, pid] = /process (\d+)\n/.exec(await terminal.waitFor(/process \d+\n/))!;
+    const [, address] = LISTENING.exec(await terminal.waitFor(LISTENING))!;
+    expect((await call(address!, "report")).status).toBe(200);
+    process.kill(Number(pid), "SIGTERM");
+    await terminal.waitFor(/SIGTERM received, stopping\nstopped\n/);
+    expect(terminal.output()).not.toContain("> ");
+  });
+});
+
 describe("a daemon in the foreground whose input is not a terminal", () => {
   test("runs each line, and quit ends it", async () => {
     using conf = configuration(PREAMBLE);

@@ -10,7 +10,8 @@ export interface TerminalProgram extends AsyncDisposable {
   waitFor(pattern: RegExp): Promise<string>;
   type(keys: string): void;
   resize(columns: number, rows: number): void;
-  kill(signal: NodeJS.Signals): void;
+  /** The terminal goes away. */
+  hangUp(): void;
   /** The exit code. */
   ended: Promise<number>;
 }
@@ -25,15 +26,20 @@ export const KEY = {
 
 export const PROMPT = /(^|\n)> $/;
 
-/** @param command what runs at the terminal: trackalert with these arguments */
-export function startAtTerminal(args: string[], environment: Record<string, string> = {}): TerminalProgram {
+/** @param shell runs trackalert as `"$@"`; directly unless given */
+export function startAtTerminal(
+  args: string[],
+  environment: Record<string, string> = {},
+  shell?: string,
+): TerminalProgram {
   const decoder = new TextDecoder();
   const listeners = new Set<() => void>();
   let shown = "";
   let seen = 0;
   let closed = false;
   const notify = (): void => listeners.forEach((listener) => listener());
-  const child = Bun.spawn([process.execPath, join(PROJECT, "index.ts"), ...args], {
+  const command = [process.execPath, join(PROJECT, "index.ts"), ...args];
+  const child = Bun.spawn(shell === undefined ? command : ["bash", "-c", shell, "bash", ...command], {
     cwd: PROJECT,
     env: { ...process.env, ...environment },
     terminal: {
@@ -69,7 +75,7 @@ export function startAtTerminal(args: string[], environment: Record<string, stri
       }),
     type: (keys) => void child.terminal!.write(keys),
     resize: (columns, rows) => child.terminal!.resize(columns, rows),
-    kill: (signal) => child.kill(signal),
+    hangUp: () => child.terminal!.close(),
     ended: child.exited,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
