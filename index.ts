@@ -96,7 +96,7 @@ async function serve({ config, way, regexes, stamp, facility, level, verbose }: 
   };
   process.chdir(dirname(resolve(file)));
   const daemon = await Daemon.start(loaded, { clock, log, parseDevice: (protocol, id) => devices.parse(protocol, id) });
-  if (syslog?.available === false) log.debug("nothing goes to syslog: nobody listens at /dev/log");
+  if (syslog?.open() === false) log.debug("nothing goes to syslog: no socket takes datagrams at /dev/log");
   manager.ready();
   report?.serves();
   reload = () => {
@@ -113,6 +113,7 @@ async function serve({ config, way, regexes, stamp, facility, level, verbose }: 
   log.notice(`${reason} received, stopping`);
   await daemon.stop();
   log.notice("stopped");
+  await log.flush();
   process.exit(0);
 }
 

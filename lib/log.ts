@@ -17,6 +17,8 @@ interface SystemLog {
   write: LogSink;
   /** Connects anew. */
   reopen(): void;
+  /** Resolves when no line waits any more, or soon. */
+  flush(): Promise<void>;
 }
 
 export interface LogOptions {
@@ -56,6 +58,11 @@ export class Log {
   /** Connects to the system's log anew. */
   reopen(): void {
     this.options.syslog?.reopen();
+  }
+
+  /** Lets lines out that a slow reader of the system's log has not taken. Resolves soon in any case. */
+  async flush(): Promise<void> {
+    await this.options.syslog?.flush();
   }
 
   error = (message: string): void => this.write(Level.error, message);

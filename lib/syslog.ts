@@ -31,6 +31,9 @@ export type Facility = (typeof Facility)[keyof typeof Facility];
 /** Where the system's log listens. */
 const DEV_LOG = "/dev/log";
 
+/** Milliseconds that a slow receiver gets before the daemon ends. */
+const FLUSH_BOUND = 1000;
+
 /** RFC 3164 has English names of months, whatever the locale. */
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -51,8 +54,8 @@ export class Syslog {
     this.datagrams = new UnixDatagrams(path, clock);
   }
 
-  /** False when nobody listens; lines reach whoever does so later. */
-  get available(): boolean {
+  /** Connects. False when nobody listens; lines reach whoever does so later. */
+  open(): boolean {
     return this.datagrams.open();
   }
 
@@ -68,6 +71,11 @@ export class Syslog {
   /** For a receiver that has been replaced. */
   reopen(): void {
     this.datagrams.reopen();
+  }
+
+  /** Waits for a receiver that is slow, but not long. */
+  flush(): Promise<void> {
+    return this.datagrams.drain(FLUSH_BOUND);
   }
 
   private format(line: string, level: Level): string {

@@ -114,6 +114,14 @@ export class UnixDatagrams {
     this.socket = undefined;
   }
 
+  /** Resolves when nothing waits, or when so many milliseconds have passed. */
+  async drain(most: number): Promise<void> {
+    const end = this.clock.monotonic() + most;
+    while (!this.idle && this.clock.monotonic() < end) {
+      await new Promise<void>((resolve) => void this.clock.after(SHORTEST_PAUSE, resolve));
+    }
+  }
+
   private trySend(text: string): boolean {
     if (!this.open()) return false;
     const bytes = Buffer.from(text);

@@ -191,6 +191,16 @@ describe.skipIf(NO_NAMESPACE !== undefined)(`/dev/log${skipped(NO_NAMESPACE)}`, 
     expect(setup.receiver.read()[0]).toContain("line 1...");
   });
 
+  test("is not needed; a debug line says that nobody listens", async () => {
+    const launcher = (_: string, folder: string): string[] => withDevLog(WITH_DEV_LOG)("/no/such/socket", folder);
+    await using setup = start(PREAMBLE, launcher, ["-sv"]);
+    await setup.program.waitFor(/nothing goes to syslog: no socket takes datagrams at \/dev\/log\n/);
+    setup.program.kill("SIGHUP");
+    await setup.program.waitFor(/reloaded/);
+    setup.program.kill("SIGTERM");
+    expect((await setup.program.ended).code).toBe(0);
+  });
+
   test("gets nothing when standard output is the journal, which gets each line's level instead", async () => {
     const stream = "export JOURNAL_STREAM=$(stat -L -c %d:%i /proc/$$/fd/1)\n";
     await using setup = start(LINES, withDevLog(stream + WITH_DEV_LOG));

@@ -153,7 +153,7 @@ describe.skipIf(NO_RECEIVER !== undefined)(`syslog${why}`, () => {
 
   test("where nobody has listened so far, nothing is kept; who comes later is told", async () => {
     using setup = setUp();
-    expect(setup.syslog.available).toBe(false);
+    expect(setup.syslog.open()).toBe(false);
     for (let i = 0; i < 3; i++) setup.syslog.write(`${i}`, Level.info);
     using receiver = startReceiver(setup.path);
     await setup.clock.advanceTo(START + 1000);
@@ -161,7 +161,31 @@ describe.skipIf(NO_RECEIVER !== undefined)(`syslog${why}`, () => {
     const [notice, line] = receiver.read();
     expect(notice).toContain("3 log lines were dropped");
     expect(line).toEndWith(": now");
-    expect(setup.syslog.available).toBe(true);
+    expect(setup.syslog.open()).toBe(true);
+  });
+
+  test("what waits for a slow receiver is waited for, but not for long", async () => {
+    using setup = setUp();
+    using receiver = startReceiver(setup.path);
+    const log = new Log({ sink: () => {}, syslog: setup.syslog });
+    await log.flush();
+    for (let i = 0; i < 100; i++) log.info(`line ${i}`);
+    let ended = false;
+    const end = log.flush().then(() => (ended = true));
+    await setup.clock.advanceTo(START + 999);
+    expect(ended).toBe(false);
+    await setup.clock.advanceTo(START + 1000);
+    await end;
+
+    const flushed = log.flush().then(() => (ended = false));
+    let got = 0;
+    while (ended) {
+      got += receiver.read().length;
+      await setup.clock.advanceTo(setup.clock.now() + 10);
+    }
+    await flushed;
+    expect(got + receiver.read().length).toBe(100);
+    await new Log({ sink: () => {} }).flush();
   });
 
   test("reopening connects to the receiver that has taken the other's place", () => {
