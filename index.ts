@@ -95,6 +95,8 @@ async function serve({ config, way, regexes, stamp, facility, level, verbose }: 
     process.exit(EXIT_FAILURE);
   };
   process.chdir(dirname(resolve(file)));
+  // Before anyone hears that the daemon serves: from then on it ends in good order.
+  const signal = nextSignal();
   const daemon = await Daemon.start(loaded, { clock, log, parseDevice: (protocol, id) => devices.parse(protocol, id) });
   if (syslog?.open() === false) log.debug("nothing goes to syslog: no socket takes datagrams at /dev/log");
   manager.ready();
@@ -104,7 +106,7 @@ async function serve({ config, way, regexes, stamp, facility, level, verbose }: 
     daemon.reload();
     manager.ready();
   };
-  const reasons = [nextSignal(), loaded.shutdown.then(() => "shutdown()")];
+  const reasons = [signal, loaded.shutdown.then(() => "shutdown()")];
   if (way === "console") reasons.push((local = openLocalConsole((chunk) => daemon.execute(chunk), log)).left);
   const reason = await Promise.race(reasons);
   local?.close();
