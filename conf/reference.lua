@@ -33,6 +33,9 @@ stats() -- how many reports have been received
 showACL() -- the netmasks of peers that may connect
 showCustomEndpoints() -- the names of the custom endpoints
 showVersion() -- the version
+showPerfStats() -- how long requests waited (WTW) and ran (WTR) in the last 5 minutes, in milliseconds
+showCommandStats() -- how often each command was called in the last 5 minutes
+showCustomStats() -- what the policy counted in the last 5 minutes
 makeKey() -- a setKey("…") line with a new random key
 testCrypto("text") -- encrypts and decrypts with the key of the console
 

@@ -1,7 +1,7 @@
 /** The daemon: serves a loaded configuration until it is stopped. */
 import { Background } from "./background.ts";
 import type { ByteString } from "./byte-string.ts";
-import type { Clock } from "./clock.ts";
+import type { CancelTimer, Clock } from "./clock.ts";
 import { formatListener, type Listener } from "./config.ts";
 import { ControlServer } from "./control/server.ts";
 import { HttpServer } from "./http/server.ts";
@@ -9,6 +9,9 @@ import { ConfigError, type Loaded } from "./load-config.ts";
 import type { Log } from "./log.ts";
 import type { ParseDevice } from "./login-tuple.ts";
 import { policyFailed } from "./policy-failure.ts";
+import type { Schedule } from "./schedule.ts";
+import { logStats } from "./stats/log.ts";
+import { addEngineMetrics, addProcessMetrics } from "./stats/process.ts";
 
 /** Milliseconds that requests in flight get to end when the daemon stops. */
 const STOP_BOUND = 10_000;
@@ -25,6 +28,7 @@ export class Daemon {
   private readonly http: HttpServer;
   private readonly background: Background;
   private readonly control: ControlServer;
+  private readonly endStatsLog: CancelTimer;
   private ready = false;
   private stopping: Promise<void> | undefined;
 
@@ -44,6 +48,11 @@ export class Daemon {
     });
     const most = (): number => loaded.config.backgroundTasks;
     this.background = new Background({ clock, log, most, run: (name) => this.runBackground(name) });
+    const { background, endpoints } = loaded.policy;
+    for (const name of ["report", ...background.keys(), ...endpoints.keys()]) loaded.metrics.luaErrors.declare(name);
+    addProcessMetrics(loaded.metrics, clock);
+    addEngineMetrics(loaded.metrics, loaded.engine);
+    this.endStatsLog = logStats(loaded.stats, { clock, log });
   }
 
   /**
@@ -61,6 +70,7 @@ export class Daemon {
       for (const listener of config.listeners) daemon.http.listen(listener);
       if (config.controlSocket) daemon.control.listen(config.controlSocket);
     } catch (error) {
+      daemon.endStatsLog();
       await daemon.http.cut();
       daemon.control.cut();
       throw new ConfigError((error as Error).message);
@@ -69,7 +79,7 @@ export class Daemon {
     for (const address of daemon.addresses) log.notice(`listening on ${formatListener(address)}`);
     if (daemon.controlAddress) log.notice(`control socket on ${formatListener(daemon.controlAddress)}`);
     if (config.listeners.length === 0) log.warn("no listener: nothing is served (addListener)");
-    config.schedules.start((schedule) => daemon.background.add(schedule));
+    config.schedules.start((schedule) => daemon.schedule(schedule));
     daemon.ready = true;
     return daemon;
   }
@@ -89,6 +99,14 @@ export class Daemon {
     return this.loaded.engine.runConsole(chunk);
   }
 
+  /** Opens the GeoIP databases and the log anew. A database that cannot be opened stays as it was, which is logged. */
+  reload(): void {
+    const { geoip } = this.loaded.engine;
+    this.log.reopen();
+    const [all, failures] = [geoip.all.size, geoip.reload().length];
+    this.log.notice(`reloaded: the log, and ${all - failures} of ${all} GeoIP databases`);
+  }
+
   /** Stops accepting, lets requests, background functions and webhooks end within a bound, and frees the Lua state. */
   stop(): Promise<void> {
     return (this.stopping ??= this.end());
@@ -96,6 +114,7 @@ export class Daemon {
 
   private async end(): Promise<void> {
     this.ready = false;
+    this.endStatsLog();
     const { inFlight } = this.http;
     if (inFlight > 0) this.log.notice(`stopping; waiting for ${inFlight} requests in flight`);
     const { promise: late, resolve } = Promise.withResolvers<void>();
@@ -108,13 +127,20 @@ export class Daemon {
     this.loaded.engine.close();
   }
 
+  private schedule(schedule: Schedule): void {
+    for (const status of ["ok", "error"]) this.loaded.metrics.backgroundRuns.declare(schedule.name, status);
+    this.background.add(schedule);
+  }
+
   private async runBackground(name: string): Promise<void> {
-    const { engine, policy } = this.loaded;
+    const { engine, metrics, policy } = this.loaded;
     const background = policy.background.get(name);
     if (background === undefined) return;
     try {
       await engine.runBackground(background);
+      metrics.backgroundRuns.increment(name, "ok");
     } catch (error) {
+      metrics.backgroundRuns.increment(name, "error");
       policyFailed({ ...this.loaded, log: this.log }, name, `background function ${name}`, error);
     }
   }

@@ -6,6 +6,11 @@ export class Limit {
   /** @param most asked each time, so that it can change */
   constructor(private readonly most: () => number) {}
 
+  /** How many wait for their turn. */
+  get waiting(): number {
+    return this.queue.length;
+  }
+
   /** Starts an operation now or when there is room. What ends at once is not held up by what it costs to wait. */
   run<T>(operation: () => T | Promise<T>): T | Promise<T> {
     if (this.active >= this.most()) {

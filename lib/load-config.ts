@@ -4,7 +4,7 @@ import { dirname, resolve } from "node:path";
 
 import type { Clock } from "./clock.ts";
 import { BUILT_IN_COMMANDS, type Config, defaultConfig, emptyPolicy, type Policy } from "./config.ts";
-import type { HttpClient } from "./http-client.ts";
+import { type HttpClient, HttpFailure, networkClient } from "./http-client.ts";
 import type { Log } from "./log.ts";
 import { Engine, shortChunkName } from "./lua/engine.ts";
 import { consoleCommands } from "./lua/functions/console.ts";
@@ -15,6 +15,7 @@ import { durationToSeconds, scheduleFunctions, unknownFunction } from "./lua/fun
 import { addCustomStat, incCustomStat } from "./lua/functions/stats.ts";
 import { runCustomWebHook, webhookConfiguration } from "./lua/functions/webhooks.ts";
 import { Metrics } from "./metrics.ts";
+import { Stats } from "./stats/stats.ts";
 import { WebHookDelivery, type WebHookSink } from "./webhooks/delivery.ts";
 
 export interface Loaded {
@@ -22,6 +23,7 @@ export interface Loaded {
   policy: Policy;
   engine: Engine;
   metrics: Metrics;
+  stats: Stats;
   webhooks: WebHookSink;
   /** Resolved when shutdown() has been called. */
   shutdown: Promise<void>;
@@ -38,18 +40,29 @@ export class ConfigError extends Error {
   }
 }
 
-interface Ports {
+interface LoadOptions {
   clock: Clock;
   log: Log;
-  /** Stands in for everything outside: nothing is sent, no file is changed. */
-  isolation?: { http: HttpClient; webhooks: WebHookSink } | undefined;
+  /** Only reads what is configured: what the script prints, asks of other servers and sends goes nowhere. */
+  inert?: boolean;
+  /** For a replay: stands in for everything outside. Nothing is sent, and no file is changed. */
+  isolation?: { http: HttpClient; webhooks: WebHookSink };
 }
+
+/** For a script that is only read. */
+const SILENCE = `
+  local nowhere = assert(io.open("/dev/null", "w"))
+  io.stdout = nowhere
+  io.output(nowhere)
+  function print() end`;
+const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure("the configuration is only read")) };
+const NO_RECEIVERS: WebHookSink = { send() {}, drain: () => Promise.resolve() };
 
 /**
  * @param file as the user named it, for messages
  * @throws {ConfigError}
  */
-export async function loadConfig(file: string, { clock, log, isolation }: Ports): Promise<Loaded> {
+export async function loadConfig(file: string, { clock, log, inert = false, isolation }: LoadOptions): Promise<Loaded> {
   const path = resolve(file);
   const source = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`${file}: cannot be read: ${error.code ?? error.message}`);
@@ -57,11 +70,10 @@ export async function loadConfig(file: string, { clock, log, isolation }: Ports)
   const config = defaultConfig();
   const policy = emptyPolicy();
   const metrics = new Metrics();
+  const stats = new Stats(clock, metrics, config, policy);
   const directory = dirname(path);
-  const engine = await Engine.create({
-    ...{ clock, log, directory },
-    ...(isolation && { http: isolation.http, isolated: true }),
-  });
+  const http = isolation?.http ?? (inert ? NO_SERVERS : networkClient(clock));
+  const engine = await Engine.create({ clock, log, directory, http, isolated: isolation !== undefined });
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   for (const definition of startFunctions(config, log, directory)) engine.defineForStart(definition);
@@ -71,16 +83,18 @@ export async function loadConfig(file: string, { clock, log, isolation }: Ports)
     ...policyFunctions(policy, engine.state, BUILT_IN_COMMANDS),
     ...scheduleFunctions(config, policy, engine.state),
     ...webhookConfiguration(config.webhooks, log, directory),
-    addCustomStat(config, metrics),
-    ...consoleCommands({ config, policy, metrics, output: engine.output, requestShutdown }),
+    addCustomStat(config),
+    ...consoleCommands({ config, policy, stats, output: engine.output, requestShutdown }),
   ]) {
     engine.defineForConfiguration(definition);
   }
-  engine.define(incCustomStat(config, metrics, log));
+  engine.define(incCustomStat(config, stats, clock, log));
   engine.define(durationToSeconds(log));
-  const webhooks = isolation?.webhooks ?? new WebHookDelivery(config.webhooks, { clock, log });
+  const receivers = isolation?.webhooks ?? (inert ? NO_RECEIVERS : undefined);
+  const webhooks = receivers ?? new WebHookDelivery(config.webhooks, { clock, log });
   engine.define(runCustomWebHook(config.webhooks, webhooks, log));
   try {
+    if (inert) await engine.runFile(Buffer.from(SILENCE), "silence");
     await engine.runFile(source, file);
     checkSchedules(config, policy);
   } catch (error) {
@@ -90,7 +104,7 @@ export async function loadConfig(file: string, { clock, log, isolation }: Ports)
     const located = message.startsWith(`${name}:`) ? file + message.slice(name.length) : `${file}: ${message}`;
     throw new ConfigError(located, traceback);
   }
-  return { config, policy, engine, metrics, webhooks, shutdown };
+  return { config, policy, engine, metrics, stats, webhooks, shutdown };
 }
 
 /** @throws {ConfigError} for a schedule whose function does not exist */

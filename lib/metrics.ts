@@ -11,8 +11,8 @@ export class Metrics {
   readonly refusedRequests = this.add(
     new Counter("trackalert_requests_refused_total", "Requests answered 503 because too many were in flight."),
   );
-  readonly customStats = this.add(
-    new Counter("trackalert_custom_stats_total", "Custom stats, as the policy counts them.", "metric"),
+  readonly backgroundRuns = this.add(
+    new Counter("trackalert_background_runs_total", "Runs of background functions.", "name", "status"),
   );
   readonly luaErrors = this.add(
     new Counter("trackalert_lua_errors_total", "Errors raised by policy functions.", "function"),
@@ -24,7 +24,7 @@ export class Metrics {
     return metric;
   }
 
-  format(): string {
-    return this.all.map((metric) => metric.format()).join("");
+  async format(): Promise<string> {
+    return (await Promise.all(this.all.map((metric) => metric.format()))).join("");
   }
 }

@@ -149,11 +149,13 @@ const refusalOf = ({ p }: Exchange): object =>
     ? { status: "failure", reason: expect.stringMatching(/./) }
     : { success: false, reason: expect.stringMatching(/./) };
 
-/** The fields of ours that the reference has too, with its types. `perfstats` comes with the stats windows. */
-function expectStats(text: string, { m }: Exchange): void {
+/** The fields that the reference has too, with its types. */
+function expectStats(text: string, { m, body }: Exchange): void {
   if (m === "HEAD") return expect(text).toBe("");
   const stats = JSON.parse(text) as Record<string, unknown>;
   for (const name of ["reports", "user-msec", "sys-msec", "uptime"]) expect(stats[name]).toBeNumber();
+  const recorded = JSON.parse(body) as { perfstats: Record<string, number> };
+  expect(Object.keys(stats["perfstats"] as object).toSorted()).toEqual(Object.keys(recorded.perfstats).toSorted());
 }
 
 test("the golden webhook requests are sent as they were", async () => {

@@ -2,18 +2,16 @@ import { expect, test } from "bun:test";
 
 import { Metrics } from "../lib/metrics.ts";
 
-test("metrics are one text with the names and labels of the contract", () => {
+test("metrics are one text with the names and labels of the contract", async () => {
   const metrics = new Metrics();
   metrics.reports.increment();
   metrics.rejectedReports.increment("json");
-  metrics.customStats.increment("seen");
   metrics.luaErrors.increment("report");
-  const text = metrics.format();
+  const text = await metrics.format();
   expect(text.split("\n").filter((line) => !line.startsWith("#"))).toEqual([
     "trackalert_reports_total 1",
     'trackalert_reports_rejected_total{reason="json"} 1',
     "trackalert_requests_refused_total 0",
-    'trackalert_custom_stats_total{metric="seen"} 1',
     'trackalert_lua_errors_total{function="report"} 1',
     "",
   ]);

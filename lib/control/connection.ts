@@ -138,9 +138,9 @@ export class ControlConnection {
     this.proceed();
   }
 
-  /** Changes the phase, which has its time from now on; staying in one does not lengthen it. Nothing follows the end. */
+  /** Changes the phase, which has its time from now on; staying in one does not lengthen it. */
   private enter(phase: Phase): void {
-    if (this.phase === phase || this.phase === ENDED) return;
+    if (phase === this.phase) return;
     this.phase = phase;
     this.cancel();
     const { timeout, late } = phase;

@@ -1,7 +1,7 @@
 /** What the daemon answers. Every reason is valid JSON, whatever the input held. */
 
 const JSON_HEADERS = { "content-type": "application/json; charset=utf-8" };
-const METRICS_HEADERS = { "content-type": "text/plain; version=0.0.4; charset=utf-8" };
+const METRICS_HEADERS = { "content-type": "text/plain; version=0.0.4; charset=utf-8", vary: "accept-encoding" };
 const OK = { status: 200, headers: JSON_HEADERS };
 
 export const json = (body: string, status = 200, headers: Record<string, string> = {}): Response =>
@@ -12,7 +12,10 @@ export const reportAccepted = (): Response => new Response('{"status":"ok"}', OK
 
 export const empty = (): Response => new Response(null, { status: 200 });
 
-export const metrics = (text: string): Response => new Response(text, { status: 200, headers: METRICS_HEADERS });
+export const metrics = (text: string, gzip: boolean): Response =>
+  gzip
+    ? new Response(Bun.gzipSync(Buffer.from(text)), { headers: { ...METRICS_HEADERS, "content-encoding": "gzip" } })
+    : new Response(text, { headers: METRICS_HEADERS });
 
 /** Spaced as the reference does. */
 export const failure = (status: number, reason: string, headers?: Record<string, string>): Response =>

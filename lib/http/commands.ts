@@ -8,16 +8,23 @@ import type { Log } from "../log.ts";
 import { BodyError, type ParseDevice, readEndpointArgs, readLoginTuple } from "../login-tuple.ts";
 import type { Engine } from "../lua/engine.ts";
 import type { Reference } from "../lua/state.ts";
+import { type Cell, Gauge } from "../metric.ts";
 import type { Metrics } from "../metrics.ts";
 import { policyFailed } from "../policy-failure.ts";
+import type { Stats } from "../stats/stats.ts";
+import type { Tally } from "../stats/tallies.ts";
 import * as answers from "./answers.ts";
 import { BodyTooLarge, readBody } from "./body.ts";
+import { prefersGzip } from "./encoding.ts";
 import { endOfTurn } from "./turn.ts";
 
 interface Route {
   methods: readonly string[];
   needsPassword: boolean;
-  answer(request: Request, wait: WaitForPolicy): Response | Promise<Response>;
+  /** Where its calls are counted, for a command. */
+  calls?: Tally;
+  /** @param arrived when the request came, in milliseconds on the monotonic clock */
+  answer(request: Request, arrived: number, wait: WaitForPolicy): Response | Promise<Response>;
 }
 
 /** Waits for a policy that is parked, during which the connection is not taken for idle. */
@@ -30,6 +37,7 @@ export interface CommandContext {
   clock: Clock;
   log: Log;
   metrics: Metrics;
+  stats: Stats;
   parseDevice: ParseDevice;
   /** Whether the daemon is up. */
   ready: () => boolean;
@@ -42,20 +50,38 @@ const COMMAND_PREFIX = "/command/";
 /** The route table. Custom endpoints are looked up live: the console may add some. */
 export class Commands {
   private readonly routes: Map<string, Route>;
-  private readonly started: number;
   private readonly reports: Limit;
+  private readonly received: Cell;
 
   constructor(private readonly context: CommandContext) {
-    const { clock, config, metrics, ready } = context;
-    this.started = clock.monotonic();
+    const { config, metrics, ready, stats } = context;
     this.reports = new Limit(() => config.reportTasks);
-    const get = (answer: () => Response): Route => ({ methods: ["GET"], needsPassword: false, answer });
+    this.received = metrics.reports.cell();
+    // Shown from the start: a rate has nothing to say of the first one if it comes out of nowhere.
+    for (const label of REFUSALS) metrics.rejectedReports.declare(label);
+    metrics.add(
+      new Gauge("trackalert_web_queue_size", "Requests that wait for their turn to run.", () => this.reports.waiting),
+    );
+    const timed = (answer: () => Response): Route["answer"] => {
+      return (_request, arrived) => {
+        const begun = stats.perf.begin(arrived);
+        const response = answer();
+        stats.perf.end(begun);
+        return response;
+      };
+    };
+    const probe = (answer: () => Response): Route => ({
+      methods: ["GET"],
+      needsPassword: false,
+      answer: timed(answer),
+    });
     const commands: Record<(typeof BUILT_IN_COMMANDS)[number], Route> = {
       report: { methods: POST, needsPassword: true, answer: this.report },
-      stats: { methods: GET, needsPassword: true, answer: () => this.stats() },
-      readyz: get(() => (ready() ? answers.empty() : answers.failure(503, "Not ready"))),
-      livez: get(answers.empty),
+      stats: { methods: GET, needsPassword: true, answer: timed(() => this.stats()) },
+      readyz: probe(() => (ready() ? answers.empty() : answers.failure(503, "Not ready"))),
+      livez: probe(answers.empty),
     };
+    for (const [name, route] of Object.entries(commands)) route.calls = stats.commands.of(name);
     this.routes = new Map<string, Route>([
       ...Object.entries(commands).map(([name, route]) => [COMMAND_PREFIX + name, route] as const),
       ["/readyz", commands.readyz],
@@ -67,7 +93,8 @@ export class Commands {
           get needsPassword() {
             return config.metricsNeedPassword;
           },
-          answer: () => answers.metrics(metrics.format()),
+          answer: async ({ headers }) =>
+            answers.metrics(await metrics.format(), prefersGzip(headers.get("accept-encoding"))),
         },
       ],
       // Reserved for the status page; who has no password need not know that there is none.
@@ -85,12 +112,12 @@ export class Commands {
     const name = path.slice(COMMAND_PREFIX.length);
     const endpoint = this.context.policy.endpoints.get(name);
     if (endpoint === undefined) return undefined;
-    const answer: Route["answer"] = (request, wait) => this.callEndpoint(name, endpoint, request, wait);
-    return { methods: POST, needsPassword: true, answer };
+    const answer: Route["answer"] = (...visit) => this.callEndpoint(name, endpoint, ...visit);
+    return { methods: POST, needsPassword: true, calls: this.context.stats.commands.of(name), answer };
   }
 
-  private readonly report: Route["answer"] = async (request, wait) => {
-    const { clock, engine, log, metrics, parseDevice, policy } = this.context;
+  private readonly report: Route["answer"] = async (request, arrived, wait) => {
+    const { clock, engine, log, metrics, parseDevice, policy, stats } = this.context;
     let tuple;
     try {
       const body = await readBody(request);
@@ -102,14 +129,19 @@ export class Commands {
       log.info(`report refused: ${refused.reason}`);
       return answers.failure(refused.status, refused.reason, refused.headers);
     }
-    metrics.reports.increment();
+    this.received.value++;
     const { report } = policy;
-    if (report === undefined) return answers.reportAccepted();
+    let begun = arrived;
     try {
-      const running = this.reports.run(() => engine.runReport(report, tuple));
+      const running = this.reports.run(() => {
+        begun = stats.perf.begin(arrived);
+        return report === undefined ? undefined : engine.runReport(report, tuple);
+      });
       if (running) await wait(running);
     } catch (error) {
       policyFailed(this.context, "report", "report function", error);
+    } finally {
+      stats.perf.end(begun);
     }
     return answers.reportAccepted();
   };
@@ -117,9 +149,9 @@ export class Commands {
   private async callEndpoint(
     name: string,
     endpoint: Reference,
-    request: Request,
-    wait: WaitForPolicy,
+    ...[request, arrived, wait]: Parameters<Route["answer"]>
   ): Promise<Response> {
+    const { engine, stats } = this.context;
     let args;
     try {
       args = readEndpointArgs(parseJson(fromBytes(await readBody(request))));
@@ -127,34 +159,42 @@ export class Commands {
       const { status, reason, headers } = refusal(error);
       return answers.endpointFailure(status, reason, headers);
     }
+    const begun = stats.perf.begin(arrived);
     try {
-      const running = this.context.engine.runEndpoint(endpoint, args);
+      const running = engine.runEndpoint(endpoint, args);
       const { success, attributes } = running instanceof Promise ? await wait(running) : running;
       return answers.json(JSON.stringify({ success, r_attrs: Object.fromEntries(attributes) }));
     } catch (error) {
       policyFailed(this.context, name, `custom endpoint ${name}`, error);
       return answers.endpointFailure(500, (error as Error).message);
+    } finally {
+      stats.perf.end(begun);
     }
   }
 
   private stats(): Response {
-    const { clock, metrics } = this.context;
+    const { metrics, stats } = this.context;
     const cpu = process.cpuUsage();
-    const stats = {
+    const answer = {
       reports: metrics.reports.get(),
       "user-msec": Math.round(cpu.user / 1000),
       "sys-msec": Math.round(cpu.system / 1000),
-      uptime: Math.floor((clock.monotonic() - this.started) / 1000),
+      uptime: stats.uptime,
+      perfstats: Object.fromEntries(stats.perf.recent()),
+      commandstats: Object.fromEntries(stats.commands.recent()),
+      customstats: Object.fromEntries(stats.custom.recent()),
     };
-    return answers.json(JSON.stringify(stats));
+    return answers.json(JSON.stringify(answer));
   }
 }
+
+/** Kinds for `trackalert_reports_rejected_total`. */
+const REFUSALS = ["json", "field", "too_large"] as const;
 
 interface Refusal {
   status: number;
   reason: string;
-  /** For `trackalert_reports_rejected_total`. */
-  label: string;
+  label: (typeof REFUSALS)[number];
   headers?: Record<string, string>;
 }
 

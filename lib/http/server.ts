@@ -1,6 +1,7 @@
 /** HTTP listeners: each request passes the ACL, finds its route, shows its password, and is answered. */
 import type { Listener } from "../config.ts";
 import { formatListener } from "../config.ts";
+import { Connections } from "../stats/connections.ts";
 import { Access } from "./access.ts";
 import * as answers from "./answers.ts";
 import { type CommandContext, Commands } from "./commands.ts";
@@ -17,6 +18,8 @@ export class HttpServer {
   constructor(private readonly context: CommandContext) {
     this.access = new Access(context.config);
     this.commands = new Commands(context);
+    const ports = (): number[] => this.addresses.map(({ port }) => port);
+    context.metrics.add(new Connections({ ports, instead: () => this.inFlight }));
   }
 
   /** Requests that are being answered. */
@@ -64,7 +67,8 @@ export class HttpServer {
   }
 
   private handle(request: Request, server: Bun.Server<undefined>): Response | Promise<Response> {
-    const { config, log, metrics } = this.context;
+    const { clock, config, log, metrics } = this.context;
+    const arrived = clock.monotonic();
     const peer = server.requestIP(request)?.address ?? "";
     if (!this.access.admits(peer)) return answers.notInAcl(peer);
     const path = routeOf(request.url);
@@ -78,7 +82,8 @@ export class HttpServer {
       metrics.refusedRequests.increment();
       return answers.busy();
     }
-    return route.answer(request, async (running) => {
+    route.calls?.add(arrived);
+    return route.answer(request, arrived, async (running) => {
       server.timeout(request, 0);
       try {
         return await running;

@@ -84,7 +84,7 @@ class Run {
     const { fixture, clock, log, outcome } = this;
     using reports = new Reports(fixture, this.options.parseDevice);
     this.loaded = await loadConfig(fixture.config, { clock, log, isolation: this.isolation() });
-    const { config, policy, engine, metrics } = this.loaded;
+    const { config, policy, engine, stats } = this.loaded;
     engine.tasks.onBroken = ({ message }) => void (outcome.failure = message);
     const background = new Background({
       ...{ clock, log },
@@ -102,7 +102,7 @@ class Run {
       await stopping;
     } finally {
       outcome.end = clock.now();
-      for (const name of config.customStats) outcome.customStats.set(name, metrics.customStats.get(name));
+      for (const name of config.customStats) outcome.customStats.set(name, stats.custom.of(name).all);
       outcome.configured.endpoints = new Set(policy.endpoints.keys());
       outcome.configured.background = new Set(policy.background.keys());
       outcome.configured.webhooks = new Set(config.webhooks.hooks.map(({ name }) => name));

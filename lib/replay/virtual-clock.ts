@@ -24,6 +24,7 @@ export class VirtualClock implements Clock {
   private readonly timers = new Heap<Timer>();
   private readonly start: number;
   private fired = 0;
+  private waiting = 0;
 
   /** @param time milliseconds since 1970 */
   constructor(private time: number) {
@@ -38,7 +39,16 @@ export class VirtualClock implements Clock {
   at(time: number, callback: () => void): CancelTimer {
     const timer: Timer = { callback };
     this.timers.push(Math.max(Math.ceil(time), this.time), timer);
-    return () => void (timer.callback = undefined);
+    this.waiting++;
+    return () => {
+      if (timer.callback) this.waiting--;
+      timer.callback = undefined;
+    };
+  }
+
+  /** Timers that have been set, and neither fired nor been cancelled. */
+  get pending(): number {
+    return this.waiting;
   }
 
   /** When the next timer is due; Infinity when there is none. */
@@ -70,14 +80,17 @@ export class VirtualClock implements Clock {
   async step(): Promise<void> {
     const { next } = this;
     const timer = this.timers.pop();
-    if (!timer?.callback) return;
+    const callback = timer?.callback;
+    if (!timer || !callback) return;
+    timer.callback = undefined;
+    this.waiting--;
     this.jumpTo(next);
     if (++this.fired > MOST_AT_ONE_TIME) {
       throw new StandstillError(
         `more than ${MOST_AT_ONE_TIME} waits ended at one time: something waits for 0 s in a loop`,
       );
     }
-    timer.callback();
+    callback();
     await this.settle();
   }
 

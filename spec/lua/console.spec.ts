@@ -122,6 +122,11 @@ describe("commands", () => {
     ["showACL()", "127.0.0.0/8\n!127.0.0.2/32\n"],
     ["showACL() stats()", "127.0.0.0/8\n!127.0.0.2/32\n0 reports\n"],
     ["showCustomEndpoints()", `${"Custom Endpoint".padEnd(30)} \n${"first".padEnd(30)} \n${"second".padEnd(30)} \n`],
+    [
+      "showPerfStats()",
+      `${["WTW", "WTR"].flatMap((kind) => ["0_1", "1_10", "10_100", "100_1000", "Slow"].map((range) => `${kind}_${range}=0\n`)).join("")}`,
+    ],
+    ["showCommandStats()", "first=0\nlivez=0\nreadyz=0\nreport=0\nsecond=0\nstats=0\n"],
     ["testCrypto('text')", "Everything is ok!\n"],
     ["reloadGeoIPDBs()", "reloadGeoIPDBs() successful"],
     ["stats() reloadGeoIP2DBs()", "0 reports\nreloadGeoIP2DBs() successful\n"],
@@ -165,7 +170,7 @@ describe("the console and the policy", () => {
     await run("seen = seen + 1");
     expect(await run("seen")).toBe("1");
     await run("addCustomStat('n') incCustomStat('n')");
-    expect(daemon.loaded.metrics.customStats.get("n")).toBe(1);
+    expect(await run("showCustomStats()")).toBe("n=1\n");
   });
 
   test("a chunk that waits lets others run", async () => {

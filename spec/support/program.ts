@@ -13,9 +13,17 @@ export interface Program extends AsyncDisposable {
   ended: Promise<{ code: number; output: string; errors: string }>;
 }
 
-/** @param args of trackalert; `script` is what Bun runs, index.ts unless given */
-export function startProgram(args: string[], script = "index.ts", cwd = PROJECT): Program {
-  const child = Bun.spawn([process.execPath, resolve(PROJECT, script), ...args], {
+/**
+ * @param args of trackalert; `script` is what Bun runs, index.ts unless given
+ * @param launcher a command that becomes the one that follows it, such as `env NAME=value`
+ */
+export function startProgram(
+  args: string[],
+  script = "index.ts",
+  cwd = PROJECT,
+  launcher: readonly string[] = [],
+): Program {
+  const child = Bun.spawn([...launcher, process.execPath, resolve(PROJECT, script), ...args], {
     cwd,
     stdout: "pipe",
     stderr: "pipe",
@@ -55,4 +63,23 @@ export function startProgram(args: string[], script = "index.ts", cwd = PROJECT)
       await ended;
     },
   };
+}
+
+/** Runs trackalert to its end. @param input what is on its standard input */
+export async function runProgram(
+  args: string[],
+  input: string | Uint8Array = "",
+): Promise<{ code: number; output: string; errors: string; bytes: Uint8Array }> {
+  const child = Bun.spawn([process.execPath, join(PROJECT, "index.ts"), ...args], {
+    cwd: PROJECT,
+    stdin: Buffer.from(input as string),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [bytes, errors, code] = await Promise.all([
+    new Response(child.stdout).bytes(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { code, output: Buffer.from(bytes).toString(), errors, bytes };
 }

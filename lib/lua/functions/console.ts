@@ -5,8 +5,8 @@ import { version } from "../../../package.json";
 import { type ByteString, toByteString } from "../../byte-string.ts";
 import type { Config, Policy } from "../../config.ts";
 import { CONSOLE_COMMANDS } from "../../console-commands.ts";
-import { createKey, formatKey } from "../../control/key.ts";
-import type { Metrics } from "../../metrics.ts";
+import { keyLine } from "../../control/key.ts";
+import type { Stats } from "../../stats/stats.ts";
 import type { HostFunction } from "../call.ts";
 import type { ConsoleOutput } from "../console-output.ts";
 import { LuaError } from "../state.ts";
@@ -17,19 +17,19 @@ const NAME_WIDTH = 30;
 interface ConsoleContext {
   config: Config;
   policy: Policy;
-  metrics: Metrics;
+  stats: Stats;
   output: ConsoleOutput;
   requestShutdown: () => void;
 }
 
-export function consoleCommands({ config, policy, metrics, output, requestShutdown }: ConsoleContext): HostFunction[] {
+export function consoleCommands({ config, policy, stats, output, requestShutdown }: ConsoleContext): HostFunction[] {
   const printing = (name: string, text: () => string): HostFunction => ({
     name,
     body: () => output.print(toByteString(text())),
   });
   return [
     printing("help", helpText),
-    printing("makeKey", () => `setKey("${formatKey(createKey())}")\n`),
+    printing("makeKey", () => `${keyLine()}\n`),
     printing("showACL", () => lines(config.acl)),
     printing("showCustomEndpoints", () =>
       lines(
@@ -37,7 +37,10 @@ export function consoleCommands({ config, policy, metrics, output, requestShutdo
       ),
     ),
     printing("showVersion", () => `trackalert ${version}\n`),
-    printing("stats", () => `${metrics.reports.get()} reports\n`),
+    printing("showCommandStats", () => stats.commandsText()),
+    printing("showCustomStats", () => stats.customText()),
+    printing("showPerfStats", () => stats.perfText()),
+    printing("stats", () => stats.reportsText()),
     {
       name: "testCrypto",
       body(call) {

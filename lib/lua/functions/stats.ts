@@ -1,27 +1,24 @@
 /** Custom stats: counters that the policy keeps. */
+import type { Clock } from "../../clock.ts";
 import type { Config } from "../../config.ts";
 import type { Log } from "../../log.ts";
-import type { Metrics } from "../../metrics.ts";
+import type { Stats } from "../../stats/stats.ts";
 import type { HostFunction } from "../call.ts";
 
 /** Declares a counter; for the configuration. */
-export const addCustomStat = (config: Config, metrics: Metrics): HostFunction => ({
+export const addCustomStat = (config: Config): HostFunction => ({
   name: "addCustomStat",
-  body(call) {
-    const name = call.text(1).slice(0, LONGEST_NAME);
-    config.customStats.add(name);
-    metrics.customStats.declare(name);
-  },
+  body: (call) => void config.customStats.add(call.text(1).slice(0, LONGEST_NAME)),
 });
 
 /** Counts; for policies. A name that was not declared is an error in the log, once. */
-export function incCustomStat(config: Config, metrics: Metrics, log: Log): HostFunction {
+export function incCustomStat(config: Config, stats: Stats, clock: Clock, log: Log): HostFunction {
   const reported = new Set<string>();
   return {
     name: "incCustomStat",
     body(call) {
       const name = call.text(1).slice(0, LONGEST_NAME);
-      if (config.customStats.has(name)) return metrics.customStats.increment(name);
+      if (config.customStats.has(name)) return stats.custom.of(name).add(clock.monotonic());
       if (reported.has(name) || reported.size >= MOST_REPORTED) return;
       reported.add(name);
       log.error(`incCustomStat: no custom stat is named ${JSON.stringify(name)}: addCustomStat() declares one`);
