@@ -37,7 +37,7 @@ export class Daemon {
   }
 
   /**
-   * Opens the listeners.
+   * Opens the listeners, and begins to deliver webhooks.
    * @throws {ConfigError} when one cannot be bound; those already open are closed again
    */
   static async start(loaded: Loaded, ports: Ports): Promise<Daemon> {
@@ -50,6 +50,7 @@ export class Daemon {
       await daemon.http.cut();
       throw new ConfigError((error as Error).message);
     }
+    loaded.webhooks.open(config.stateDir);
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");
     if (config.controlSocket) log.warn("the control socket is not served by this version yet (controlSocket)");
     for (const address of daemon.addresses) log.notice(`listening on ${formatListener(address)}`);
@@ -76,6 +77,7 @@ export class Daemon {
     cancel();
     await this.http.cut();
     this.loaded.engine.close();
+    this.loaded.webhooks.close();
   }
 
   private async runBackground(name: string): Promise<void> {

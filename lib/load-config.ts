@@ -11,16 +11,17 @@ import { geoipConfiguration } from "./lua/functions/geoip.ts";
 import { policyFunctions } from "./lua/functions/policy.ts";
 import { durationToSeconds, scheduleFunctions } from "./lua/functions/schedule.ts";
 import { addCustomStat, incCustomStat } from "./lua/functions/stats.ts";
-import { runCustomWebHook, webhookConfiguration } from "./lua/functions/webhooks.ts";
+import { runCustomWebHook, webhookConfiguration, webhookConsole } from "./lua/functions/webhooks.ts";
 import { Metrics } from "./metrics.ts";
-import { WebHookDelivery, type WebHookSink } from "./webhooks/delivery.ts";
+import { networkAttempt } from "./webhooks/attempt.ts";
+import { WebHookDelivery } from "./webhooks/delivery.ts";
 
 export interface Loaded {
   config: Config;
   policy: Policy;
   engine: Engine;
   metrics: Metrics;
-  webhooks: WebHookSink;
+  webhooks: WebHookDelivery;
   /** Resolved when shutdown() has been called. */
   shutdown: Promise<void>;
 }
@@ -65,8 +66,10 @@ export async function loadConfig(file: string, { clock, log }: { clock: Clock; l
   }
   engine.define(incCustomStat(config, metrics, log));
   engine.define(durationToSeconds(log));
-  const webhooks = new WebHookDelivery(config.webhooks, { clock, log });
+  const attempt = networkAttempt(config.webhooks, clock);
+  const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
   engine.define(runCustomWebHook(config.webhooks, webhooks, log));
+  for (const definition of webhookConsole(webhooks)) engine.define(definition);
   try {
     await engine.runFile(source, file);
     checkSchedules(config, policy);

@@ -80,8 +80,11 @@ describe("runCustomWebHook", () => {
     const lines = daemon.logs.filter((line) => /webhook/i.test(line)).toSorted();
     expect(lines).toEqual([
       'runCustomWebHook: no webhook is named "unknown": addCustomWebHook() registers one',
-      expect.stringMatching(/^webhook gone: /),
-      "webhook redirects: the receiver answered 302",
+      expect.stringMatching(/^webhook gone: connection refused \(attempt 1 of 7, next in [456] s\)$/),
+      expect.stringMatching(
+        /^webhook redirects: given up after 1 attempts: the receiver answered 302: \S+ is a dead letter/,
+      ),
+      "webhooks wait in memory: what is not delivered when the daemon ends is lost (setStateDir)",
     ]);
     await receiver.stop(true);
   });
@@ -168,14 +171,17 @@ describe("the webhook settings", () => {
     });
     await using daemon =
       await startDaemon(`${PREAMBLE} setNumWebHookThreads(2) setNumWebHookConnsPerThread(2) setWebHookQueueSize(10)
-      addCustomWebHook("h", { url = "http://127.0.0.1:${receiver.port}/" })
-      setReport(function() for i = 1, 12 do runCustomWebHook("h", "{}") end end)`);
+      for i = 1, 3 do addCustomWebHook("h" .. i, { url = "http://127.0.0.1:${receiver.port}/" }) end
+      setReport(function() for i = 1, 12 do runCustomWebHook("h" .. i % 3 + 1, "{}") end end)`);
     await daemon.post("/?command=report", {});
     while (inFlight < 4) await Bun.sleep(1);
     gate.resolve();
     await daemon.loaded.webhooks.drain();
     expect([most, total]).toEqual([4, 10]);
-    expect(daemon.logs.filter((line) => line.includes("queue is full"))).toHaveLength(2);
+    expect(daemon.logs.filter((line) => line.includes("queue is full"))).toHaveLength(2); // of two hooks
+    expect(await (await daemon.get("/metrics")).text()).toContain(
+      'trackalert_webhook_dropped_total{reason="queue_full"} 2\n',
+    );
     await receiver.stop(true);
   });
 });
