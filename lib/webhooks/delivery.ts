@@ -141,8 +141,7 @@ export class WebHookDelivery implements WebHookSink {
   }
 
   async drain(): Promise<void> {
-    this.pump();
-    while (this.attempts.size > 0) await Promise.all(this.attempts);
+    for (this.pump(); this.attempts.size > 0; this.pump()) await Promise.all(this.attempts);
   }
 
   /** Ends attempts in flight, lets go of the spool, and says what is lost. */
@@ -151,6 +150,7 @@ export class WebHookDelivery implements WebHookSink {
     this.aborted.abort();
     for (const cancel of this.timers) cancel();
     const { log } = this.ports;
+    this.spool?.flush(); // makes room
     const queued = [...this.queue].filter((entry) => this.keep(entry, false)).length;
     const dead = [...this.deadLetters].filter((entry) => this.keep(entry, true)).length;
     const lost = this.queue.size + this.deadLetters.size - queued - dead;

@@ -124,21 +124,8 @@ export class Spool {
     this.change(entry, undefined);
   }
 
-  /** Writes what is still to be written, and lets go of the file. */
-  close(): void {
-    this.flush();
-    this.flood.close();
-    for (const statement of Object.values(this.statements)) statement.finalize();
-    this.guard(() => this.database.close(true));
-  }
-
-  private change(entry: Entry, change: { entry: Entry; dead: boolean } | undefined): void {
-    if (!entry.spooled || this.broken) return;
-    this.changes.set(entry.id, change);
-    this.cancelFlush ??= this.options.clock.after(BATCH, () => this.flush());
-  }
-
-  private flush(): void {
+  /** Writes what is still to be written. */
+  flush(): void {
     this.cancelFlush?.();
     this.cancelFlush = undefined;
     if (this.changes.size === 0) return;
@@ -153,6 +140,20 @@ export class Spool {
     });
     // What could not be written is tried again with the next batch.
     if (this.guard(write)) this.changes.clear();
+  }
+
+  /** Writes what is still to be written, and lets go of the file. */
+  close(): void {
+    this.flush();
+    this.flood.close();
+    for (const statement of Object.values(this.statements)) statement.finalize();
+    this.guard(() => this.database.close(true));
+  }
+
+  private change(entry: Entry, change: { entry: Entry; dead: boolean } | undefined): void {
+    if (!entry.spooled || this.broken) return;
+    this.changes.set(entry.id, change);
+    this.cancelFlush ??= this.options.clock.after(BATCH, () => this.flush());
   }
 
   /** A full disk may have room later; a corrupt file is left alone until the next start, which moves it aside. */
