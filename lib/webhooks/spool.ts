@@ -101,6 +101,7 @@ export class Spool {
 
   /** Puts an event in, on disk when this returns. @returns whether that worked; if not, it is reported */
   add({ id, deliveryId, hookName, body, created, attempts, due, problem }: Entry): boolean {
+    if (this.broken) return false;
     return this.guard(() => {
       this.statements.insert.run(id, deliveryId, hookName, body!, created, attempts, Math.round(due), problem);
     });
@@ -128,7 +129,7 @@ export class Spool {
   flush(): void {
     this.cancelFlush?.();
     this.cancelFlush = undefined;
-    if (this.changes.size === 0) return;
+    if (this.changes.size === 0 || this.broken) return;
     const write = this.database.transaction(() => {
       for (const [id, change] of this.changes) {
         if (!change) this.statements.delete.run(id);
@@ -156,20 +157,25 @@ export class Spool {
     this.cancelFlush ??= this.options.clock.after(BATCH, () => this.flush());
   }
 
-  /** A full disk may have room later; a corrupt file is left alone until the next start, which moves it aside. */
   private guard(operation: () => void): boolean {
-    if (this.broken) return false;
     try {
       operation();
       return true;
     } catch (error) {
-      if (isCorrupt(error)) {
-        this.broken = true;
-        this.changes.clear();
-      }
-      this.flood.error(`webhooks: ${this.file}: ${(error as Error).message}: events are kept in memory alone`);
+      this.failed(error as Error);
       return false;
     }
+  }
+
+  /** A full disk may have room later. A corrupt file is read as far as that goes, but not written any more. */
+  private failed(error: Error): void {
+    let problem = `webhooks: ${this.file}: ${error.message}`;
+    if (isCorrupt(error) && !this.broken) {
+      this.broken = true;
+      this.changes.clear();
+      problem += `: it is now ${moveAside(this.file, this.options.clock.now())}, the next start begins a new one`;
+    }
+    this.flood.error(`${problem}: events are kept in memory alone`);
   }
 }
 
