@@ -24,6 +24,7 @@ describe("addCustomWebHook", () => {
     ["{ url = 'http://[::1/' }", /key 'url' is no url/],
     ["{ url = 'http://h h/' }", /key 'url' is no url/],
     ["{ url = 'http://h/\\r\\nX-Evil: 1' }", /key 'url' is no url/],
+    ["{ url = 'http://user:password@h h/' }", /key 'url' is no url: "http:\/\/…@h h\/"/],
     ["{ url = ' http://h/' }", /key 'url' is no url/],
     ["{ url = 'http://%{YYYY}%{/' }", /key 'url' is no url/],
     ["{ url = 'javascript:alert(1)' }", /key 'url' must be http or https/],

@@ -133,12 +133,13 @@ function readUrl(
   refuse: (key: string, problem: string) => LuaError,
 ): { url: string; credentials: string | undefined } {
   if (url === undefined) throw refuse("url", "is missing");
+  const shown = JSON.stringify(url.replace(/\/\/[^/]*@/, "//…@"));
   const parsed = URL.parse(datedUrl(url, 0));
-  if (!parsed) throw refuse("url", `is no url: ${JSON.stringify(url)}`);
-  if (!/^https?:$/.test(parsed.protocol)) throw refuse("url", `must be http or https: ${JSON.stringify(url)}`);
+  if (!parsed) throw refuse("url", `is no url: ${shown}`);
+  if (!/^https?:$/.test(parsed.protocol)) throw refuse("url", `must be http or https: ${shown}`);
   const [, scheme, authority, rest] = URL_PARTS.exec(url) ?? [];
   // URL forgives what nobody else does: control characters, backslashes, missing slashes.
-  if (authority === undefined || /[\s\x00-\x1f\\]/.test(url)) throw refuse("url", `is no url: ${JSON.stringify(url)}`);
+  if (authority === undefined || /[\s\x00-\x1f\\]/.test(url)) throw refuse("url", `is no url: ${shown}`);
   const at = authority.lastIndexOf("@");
   if (at < 0) return { url, credentials: undefined };
   return { url: `${scheme}${authority.slice(at + 1)}${rest}`, credentials: readCredentials(parsed, refuse) };
