@@ -19,8 +19,10 @@ const FILE = "webhooks.sqlite";
 const BATCH = 50;
 /** Pages of 4 KiB: 4 GiB in all. What does not fit is treated as on a full disk. */
 const MOST_PAGES = 1024 * 1024;
-/** Bytes of the write-ahead log that stay when it is empty. */
-const LOG_BYTES = 16 * 1024 * 1024;
+/** Pages in the write-ahead log that make SQLite move them into the file, which syncs and takes milliseconds. */
+const LOG_PAGES = 4096;
+/** Bytes of the log that stay when it is empty. */
+const LOG_BYTES = LOG_PAGES * 4096;
 
 const SCHEMA = `
   create table if not exists events (
@@ -191,6 +193,7 @@ function connect(
     database.run("pragma locking_mode = exclusive");
     database.run("pragma journal_mode = wal");
     database.run("pragma synchronous = normal");
+    database.run(`pragma wal_autocheckpoint = ${LOG_PAGES}`);
     database.run(`pragma journal_size_limit = ${LOG_BYTES}`);
     database.run(`pragma max_page_count = ${mostPages}`);
     database.run(SCHEMA);

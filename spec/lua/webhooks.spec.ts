@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { defaultConfig } from "../../lib/config.ts";
-import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
+import { makeCertificate, NO_OPENSSL, signCertificate } from "../support/certificates.ts";
 import { callEndpoint, PREAMBLE, startDaemon, temporaryFolder } from "../support/daemon.ts";
 import { startReceiver } from "../support/webhooks.ts";
 
@@ -257,6 +257,37 @@ describe.skipIf(NO_OPENSSL !== undefined)(`TLS of webhooks${NO_OPENSSL ? ` (not 
   test("a receiver that asks for a client certificate gets it", async () => {
     expect(await sendTo("127.0.0.1", `${TRUST} ${SHOW}`, true)).toEqual([1, ""]);
     expect((await sendTo("127.0.0.1", TRUST, true))[0]).toBe(0);
+  });
+
+  test("with an authority of one's own both sides trust what it has signed, and connections are used again", async () => {
+    using folder = temporaryFolder();
+    const authority = makeCertificate(folder.path, "authority", "authority.example");
+    const signed = signCertificate(folder.path, "server", "127.0.0.1", authority);
+    signCertificate(folder.path, "client", "client", authority);
+    const ports = new Set<number>();
+    const receiver = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: {
+        cert: Bun.file(signed.cert),
+        key: Bun.file(signed.key),
+        requestCert: true,
+        rejectUnauthorized: true,
+        ca: Bun.file(authority.cert),
+      },
+      fetch: (request, server) => (ports.add(server.requestIP(request)!.port), new Response()),
+    });
+    await using daemon = await startDaemon(`${PREAMBLE} setNumWebHookThreads(1) setNumWebHookConnsPerThread(1)
+      setCurlCABundleFile("${folder.path}/authority.pem")
+      setCurlClientCertAndKey("${folder.path}/client.pem", "${folder.path}/client.key")
+      addCustomWebHook("h", { url = "https://127.0.0.1:${receiver.port}/" })
+      setReport(function() for i = 1, 10 do runCustomWebHook("h", "{}") end end)`);
+    await daemon.post("/?command=report", {});
+    const { webhooks, config } = daemon.loaded;
+    await webhooks.drain();
+    expect(webhooks.counts(config.webhooks.hooks[0]!)).toEqual({ successes: 10, failures: 0 });
+    expect(ports.size).toBe(1);
+    await receiver.stop(true);
   });
 
   test("a file that cannot be read ends the start", async () => {
