@@ -1,7 +1,7 @@
 /** What the console shows of webhooks, as text. */
 import { escapeControls } from "../log.ts";
 import type { WebHookDelivery } from "./delivery.ts";
-import type { Entry } from "./lane.ts";
+import type { Entry } from "./entry.ts";
 
 /** Events that are listed; of more the number is told. */
 const MOST_LISTED = 100;
@@ -19,7 +19,7 @@ export function formatHooks(delivery: WebHookDelivery): string {
 }
 
 /** What is to be delivered, the oldest first. */
-export function formatQueue({ queue, now }: WebHookDelivery): string {
+export function formatQueue({ events: { queue }, now }: WebHookDelivery): string {
   const next = ({ due }: Entry): string => (due <= now ? "now" : formatDuration(due - now));
   return `${row("Delivery ID", "Webhook", "Age", "Attempts", "Next in", "Last error")}${list(
     queue,
@@ -30,7 +30,7 @@ export function formatQueue({ queue, now }: WebHookDelivery): string {
 }
 
 /** What was given up, the oldest first. */
-export function formatDeadLetters({ deadLetters, now }: WebHookDelivery): string {
+export function formatDeadLetters({ events: { deadLetters }, now }: WebHookDelivery): string {
   return `${row("Delivery ID", "Webhook", "Age", "Attempts", "Last error")}${list(
     deadLetters,
     deadLetters.size,

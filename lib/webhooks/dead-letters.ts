@@ -1,5 +1,5 @@
 /** Events that were given up, until somebody sends them again. Bounded: the oldest ones go. */
-import type { Entry } from "./lane.ts";
+import type { Entry } from "./entry.ts";
 
 const MOST = 10_000;
 /** Bytes of bodies that are not in the spool. */
@@ -16,10 +16,6 @@ export class DeadLetters {
   /** The oldest first. */
   [Symbol.iterator](): IterableIterator<Entry> {
     return this.all.values();
-  }
-
-  get(deliveryId: string): Entry | undefined {
-    return this.all.get(deliveryId);
   }
 
   /** @returns those that had to go */

@@ -6,15 +6,14 @@ import type { ByteString } from "../byte-string.ts";
 import type { CancelTimer, Clock } from "../clock.ts";
 import type { WebHookSettings } from "../config.ts";
 import type { Log } from "../log.ts";
-import { Counter, Gauge } from "../metric.ts";
+import { Counter } from "../metric.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Attempt, Outcome } from "./attempt.ts";
-import { DeadLetters } from "./dead-letters.ts";
-import { createEvent, createRequest, publicUrl, type WebHook } from "./hook.ts";
-import { type Entry, Lane } from "./lane.ts";
-import { LogFlood } from "./log-flood.ts";
+import type { Entry } from "./entry.ts";
+import { EventStore } from "./event-store.ts";
+import { createRequest, publicUrl, type WebHook } from "./hook.ts";
+import { Lane } from "./lane.ts";
 import { LONGEST_PAUSE, retryPause } from "./retry.ts";
-import { Spool } from "./spool.ts";
 
 /** Where events go. */
 export interface WebHookSink {
@@ -33,33 +32,23 @@ interface DeliveryPorts {
   random: () => number;
 }
 
-/** Bytes of bodies in memory. Over it an event stays in the spool alone, or is dropped when it is not there. */
-const MOST_BYTES = 256 * 1024 * 1024;
-
 export class WebHookDelivery implements WebHookSink {
-  /** Everything that is to be delivered, in the order of acceptance. */
-  readonly queue = new Set<Entry>();
-  readonly deadLetters = new DeadLetters();
+  readonly events: EventStore;
   private readonly lanes = new Map<string, Lane>();
-  /** Sent before {@link open}. */
+  /** What the configuration script itself sends, before {@link open}. */
   private early: [hook: WebHook, data: ByteString][] = [];
   private state: "new" | "open" | "closed" = "new";
-  private spool: Spool | undefined;
-  private lastId = 0;
-  private bytes = 0;
   /** Which lane had the last turn. */
   private turn = 0;
   private pumping = false;
   private readonly attempts = new Set<Promise<void>>();
   private readonly timers = new Set<CancelTimer>();
   private readonly aborted = new AbortController();
-  private readonly flood: LogFlood;
-  private readonly events = new Counter(
+  private readonly outcomes = new Counter(
     "trackalert_custom_webhook_events_total",
     "Attempts to deliver an event, by webhook.",
     ...["id", "status", "url"],
   );
-  private readonly dropped = new Counter("trackalert_webhook_dropped_total", "Events that were lost.", "reason");
   private readonly retries = new Counter("trackalert_webhook_retries_total", "Attempts beyond an event's first.");
 
   constructor(
@@ -67,16 +56,9 @@ export class WebHookDelivery implements WebHookSink {
     private readonly ports: DeliveryPorts,
   ) {
     const { metrics } = ports;
-    this.flood = new LogFlood(ports);
-    metrics.add(this.events);
-    metrics.add(
-      new Gauge("trackalert_webhook_queue_size", "Events to be delivered.", () => this.queue.size + this.early.length),
-    );
-    metrics.add(this.dropped).declare("queue_full");
+    this.events = new EventStore(settings, ports);
+    metrics.add(this.outcomes);
     metrics.add(this.retries);
-    metrics.add(
-      new Gauge("trackalert_webhook_dead_letters", "Events that were given up.", () => this.deadLetters.size),
-    );
   }
 
   /** Milliseconds since 1970. */
@@ -87,55 +69,26 @@ export class WebHookDelivery implements WebHookSink {
   /**
    * Begins to deliver, first of all what an earlier daemon left.
    * @param folder where the spool is; without it, or when it cannot be used, events are kept in memory
+   * @param mostPages of the spool's file, for specs
    */
   open(folder: string | undefined, mostPages?: number): void {
     this.state = "open";
     for (const hook of this.settings.hooks) {
       this.laneOf(hook);
-      for (const status of ["ok", "error"]) this.events.declare(String(hook.id), status, publicUrl(hook));
+      for (const status of ["ok", "error"]) this.outcomes.declare(String(hook.id), status, publicUrl(hook));
     }
-    const opened =
-      folder === undefined ? undefined : Spool.open(folder, { ...this.ports, ...(mostPages ? { mostPages } : {}) });
-    if (folder === undefined && this.settings.hooks.length > 0) {
+    if (folder !== undefined) this.events.open(folder, mostPages);
+    else if (this.settings.hooks.length > 0)
       this.ports.log.warn("webhooks wait in memory: what is not delivered when the daemon ends is lost (setStateDir)");
-    }
-    if (opened) {
-      this.spool = opened.spool;
-      for (const { dead, ...row } of opened.rows) this.restore({ ...row, body: undefined, spooled: true }, dead === 1);
-    }
-    const { early } = this;
-    this.early = [];
-    for (const [hook, data] of early) this.send(hook, data);
+    for (const entry of this.events.queue) this.restore(entry);
+    for (const [hook, data] of this.early.splice(0)) this.send(hook, data);
     this.pumpSoon();
   }
 
-  /** An event that does not fit is dropped, and that is reported. */
   send(hook: WebHook, data: ByteString): void {
-    if (this.state === "closed" || this.queue.size + this.early.length >= this.settings.queueSize) {
-      return this.drop(hook.name, "queue_full", "the queue is full (setWebHookQueueSize)");
-    }
     if (this.state === "new") return void this.early.push([hook, data]);
-    const { deliveryId, body } = createEvent(hook, data);
-    const created = this.now;
-    const entry: Entry = {
-      id: this.lastId + 1,
-      hookName: hook.name,
-      deliveryId,
-      body,
-      size: body.length,
-      created,
-      attempts: 0,
-      due: created,
-      problem: "",
-      spooled: false,
-    };
-    entry.spooled = this.spool?.add(entry) ?? false;
-    if (this.bytes + entry.size > MOST_BYTES) {
-      if (!entry.spooled) return this.drop(hook.name, "queue_full", "the queue has too many bytes");
-      entry.body = undefined;
-    } else this.bytes += entry.size;
-    this.lastId++;
-    this.queue.add(entry);
+    const entry = this.events.accept(hook, data);
+    if (!entry) return;
     this.laneOf(hook).add(entry);
     this.pumpSoon();
   }
@@ -149,20 +102,12 @@ export class WebHookDelivery implements WebHookSink {
     this.state = "closed";
     this.aborted.abort();
     for (const cancel of this.timers) cancel();
-    const { log } = this.ports;
-    this.spool?.flush(); // makes room
-    const queued = [...this.queue].filter((entry) => this.keep(entry, false)).length;
-    const dead = [...this.deadLetters].filter((entry) => this.keep(entry, true)).length;
-    const lost = this.queue.size + this.deadLetters.size - queued - dead;
-    if (queued > 0) log.notice(`webhooks: ${queued} events wait in ${this.spool!.file} for the next start`);
-    if (lost > 0) log.error(`webhooks: ${lost} events that were only in memory are lost (setStateDir keeps them)`);
-    this.spool?.close();
-    this.flood.close();
+    this.events.close();
   }
 
   /** Successes and failed attempts of a hook. */
   counts(hook: WebHook): { successes: number; failures: number } {
-    const count = (status: string): number => this.events.get(String(hook.id), status, publicUrl(hook));
+    const count = (status: string): number => this.outcomes.get(String(hook.id), status, publicUrl(hook));
     return { successes: count("ok"), failures: count("error") };
   }
 
@@ -173,16 +118,10 @@ export class WebHookDelivery implements WebHookSink {
    */
   resend(deliveryId?: string): number {
     let count = 0;
-    for (const entry of [...this.deadLetters]) {
-      const lane = this.lanes.get(entry.hookName);
+    for (const entry of [...this.events.deadLetters]) {
       if (deliveryId !== undefined && entry.deliveryId !== deliveryId) continue;
-      if (!lane || this.queue.size >= this.settings.queueSize) continue;
-      this.deadLetters.delete(entry);
-      this.bytes += entry.body?.length ?? 0;
-      entry.attempts = 0;
-      entry.due = this.now;
-      this.spool?.save(entry, false);
-      this.queue.add(entry);
+      const lane = this.lanes.get(entry.hookName);
+      if (!lane || !this.events.revive(entry)) continue;
       lane.add(entry);
       count++;
     }
@@ -196,15 +135,12 @@ export class WebHookDelivery implements WebHookSink {
     return lane;
   }
 
-  /** Takes over what an earlier daemon left. */
-  private restore(entry: Entry, dead: boolean): void {
-    this.lastId = entry.id;
+  /** Goes on with an event of an earlier daemon. */
+  private restore(entry: Entry): void {
     const lane = this.lanes.get(entry.hookName);
-    if (dead) return this.bury(entry);
-    this.queue.add(entry);
     if (!lane) {
       entry.problem = "its webhook is not registered any more";
-      this.giveUp(entry);
+      this.events.giveUp(entry);
     } else if (entry.due <= this.now) lane.add(entry);
     else this.retryLater(lane, entry, Math.min(entry.due - this.now, LONGEST_PAUSE));
   }
@@ -226,7 +162,8 @@ export class WebHookDelivery implements WebHookSink {
     const mostOfOne = Math.max(1, Math.min(connsPerThread, Math.floor(most / 2)));
     const lanes = [...this.lanes.values()];
     const now = this.ports.clock.monotonic();
-    for (let passed = 0; passed < lanes.length && this.attempts.size < most;) {
+    let passed = 0;
+    while (passed < lanes.length && this.attempts.size < most) {
       this.turn = (this.turn + 1) % lanes.length;
       const lane = lanes[this.turn]!;
       if (!lane.allows(now, mostOfOne)) passed++;
@@ -239,11 +176,8 @@ export class WebHookDelivery implements WebHookSink {
 
   private start(lane: Lane, entry: Entry): void {
     const { hook } = lane;
-    const body = entry.body ?? this.spool?.read(entry.id);
-    if (!body) {
-      this.remove(entry);
-      return this.drop(hook.name, "spool", "the spool cannot be read");
-    }
+    const body = this.events.body(entry);
+    if (!body) return;
     if (entry.attempts > 0) this.retries.increment();
     const request = createRequest({ hook, deliveryId: entry.deliveryId, body }, this.now);
     lane.inFlight++;
@@ -261,29 +195,24 @@ export class WebHookDelivery implements WebHookSink {
     const { hook, circuit } = lane;
     const { log, clock, random } = this.ports;
     const status = outcome.kind === "delivered" ? "ok" : "error";
-    this.events.increment(String(hook.id), status, publicUrl(hook));
+    this.outcomes.increment(String(hook.id), status, publicUrl(hook));
     // A receiver that refuses an event works.
     if (outcome.kind !== "failed" && circuit.succeeded()) log.notice(`webhook ${hook.name}: the receiver works again`);
-    if (outcome.kind === "delivered") {
-      this.remove(entry);
-      this.spool?.delete(entry);
-      return;
-    }
+    if (outcome.kind === "delivered") return this.events.delivered(entry);
     entry.attempts++;
     entry.problem = outcome.reason;
-    if (outcome.kind === "refused") return this.giveUp(entry);
+    if (outcome.kind === "refused") return this.events.giveUp(entry);
     const { retryAfter } = outcome;
     const pause = retryPause(entry.attempts, retryAfter, random());
     if (circuit.failed(clock.monotonic(), retryAfter === undefined ? undefined : pause)) {
       log.warn(`webhook ${hook.name}: ${outcome.reason}: events wait until the receiver works again`);
     }
     if (circuit.openUntil !== undefined) this.after(circuit.openUntil - clock.monotonic(), () => this.pumpSoon());
-    if (entry.attempts >= hook.maxAttempts) return this.giveUp(entry);
+    if (entry.attempts >= hook.maxAttempts) return this.events.giveUp(entry);
     const attempts = `attempt ${entry.attempts} of ${hook.maxAttempts}`;
     log.warn(`webhook ${hook.name}: ${outcome.reason} (${attempts}, next in ${Math.round(pause / 1000)} s)`);
-    this.release(entry);
     entry.due = this.now + pause;
-    this.spool?.save(entry, false);
+    this.events.postpone(entry);
     this.retryLater(lane, entry, pause);
   }
 
@@ -300,48 +229,5 @@ export class WebHookDelivery implements WebHookSink {
       callback();
     });
     this.timers.add(cancel);
-  }
-
-  private giveUp(entry: Entry): void {
-    const { hookName, deliveryId, attempts, problem } = entry;
-    this.ports.log.error(
-      `webhook ${hookName}: given up after ${attempts} attempts: ${problem}: ${deliveryId} is a dead letter now`,
-    );
-    this.release(entry);
-    this.remove(entry);
-    this.spool?.save(entry, true);
-    this.bury(entry);
-  }
-
-  private bury(entry: Entry): void {
-    for (const gone of this.deadLetters.add(entry)) {
-      this.spool?.delete(gone);
-      this.drop(gone.hookName, "dead_letters_full", "there are too many dead letters");
-    }
-  }
-
-  private drop(hookName: string, reason: string, why: string): void {
-    this.dropped.increment(reason);
-    this.flood.error(`webhook ${hookName}: ${why}: an event is lost`);
-  }
-
-  private remove(entry: Entry): void {
-    this.queue.delete(entry);
-    this.bytes -= entry.body?.length ?? 0;
-  }
-
-  /** Frees the memory of a body that the spool has too. */
-  private release(entry: Entry): void {
-    if (!entry.spooled || !entry.body) return;
-    this.bytes -= entry.body.length;
-    entry.body = undefined;
-  }
-
-  /** Whether an event outlives the daemon; makes a last try to put it into the spool. */
-  private keep(entry: Entry, dead: boolean): boolean {
-    if (entry.spooled) return true;
-    entry.spooled = this.spool?.add(entry) ?? false;
-    if (dead) this.spool?.save(entry, true);
-    return entry.spooled;
   }
 }

@@ -11,7 +11,7 @@ import { join } from "node:path";
 
 import type { CancelTimer, Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
-import type { Entry } from "./lane.ts";
+import type { Entry } from "./entry.ts";
 import { LogFlood } from "./log-flood.ts";
 
 const FILE = "webhooks.sqlite";
@@ -41,10 +41,9 @@ interface Row extends Omit<Entry, "body" | "spooled"> {
   dead: number;
 }
 
-interface SpoolOptions {
+interface Ports {
   clock: Clock;
   log: Log;
-  mostPages?: number;
 }
 
 export class Spool {
@@ -57,10 +56,10 @@ export class Spool {
 
   private constructor(
     private readonly database: Database,
-    private readonly options: SpoolOptions,
+    private readonly ports: Ports,
     readonly file: string,
   ) {
-    this.flood = new LogFlood(options);
+    this.flood = new LogFlood(ports);
     this.statements = {
       insert: database.prepare(
         "insert into events (id, delivery, hook, body, created, attempts, due, problem, dead) values (?, ?, ?, ?, ?, ?, ?, ?, 0)",
@@ -76,28 +75,29 @@ export class Spool {
    * aside. What cannot be used is reported.
    * @returns the spool and what is in it, in order
    */
-  static open(folder: string, options: SpoolOptions): { spool: Spool; rows: Row[] } | undefined {
-    const { log, clock } = options;
+  static open(folder: string, ports: Ports, mostPages = MOST_PAGES): { spool: Spool; rows: Row[] } | undefined {
+    const { log, clock } = ports;
     const file = join(folder, FILE);
-    const problem = (why: string): undefined =>
-      log.error(`webhooks: ${file} cannot be used: ${why}: events are kept in memory alone`) as undefined;
+    const connect = (): { spool: Spool; rows: Row[] } => {
+      closeSync(openSync(file, "a", 0o600));
+      const { database, rows } = openDatabase(file, mostPages);
+      return { spool: new Spool(database, ports, file), rows };
+    };
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
-      closeSync(openSync(file, "a", 0o600));
       try {
-        return connect(file, options, (database) => new Spool(database, options, file));
+        return connect();
       } catch (error) {
         if (!isCorrupt(error)) throw error;
         const aside = moveAside(file, clock.now());
-        log.error(
-          `webhooks: ${file} is corrupt: it is now ${aside}, and a new one is begun. To look for events: .recover`,
-        );
-        closeSync(openSync(file, "a", 0o600));
-        return connect(file, options, (database) => new Spool(database, options, file));
+        log.error(`webhooks: ${file} is corrupt: it is now ${aside}, and a new one is begun`);
+        return connect();
       }
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      return problem(code?.startsWith("SQLITE_BUSY") ? "another process has it open" : message);
+      const why = code?.startsWith("SQLITE_BUSY") ? "another process has it open" : message;
+      log.error(`webhooks: ${file} cannot be used: ${why}: events are kept in memory alone`);
+      return undefined;
     }
   }
 
@@ -156,7 +156,7 @@ export class Spool {
   private change(entry: Entry, change: { entry: Entry; dead: boolean } | undefined): void {
     if (!entry.spooled || this.broken) return;
     this.changes.set(entry.id, change);
-    this.cancelFlush ??= this.options.clock.after(BATCH, () => this.flush());
+    this.cancelFlush ??= this.ports.clock.after(BATCH, () => this.flush());
   }
 
   private guard(operation: () => void): boolean {
@@ -175,18 +175,14 @@ export class Spool {
     if (isCorrupt(error) && !this.broken) {
       this.broken = true;
       this.changes.clear();
-      problem += `: it is now ${moveAside(this.file, this.options.clock.now())}, the next start begins a new one`;
+      problem += `: it is now ${moveAside(this.file, this.ports.clock.now())}, the next start begins a new one`;
     }
     this.flood.error(`${problem}: events are kept in memory alone`);
   }
 }
 
 /** @throws what SQLite has against the file */
-function connect(
-  file: string,
-  { mostPages = MOST_PAGES }: SpoolOptions,
-  create: (database: Database) => Spool,
-): { spool: Spool; rows: Row[] } {
+function openDatabase(file: string, mostPages: number): { database: Database; rows: Row[] } {
   const database = new Database(file, { readwrite: true });
   try {
     // Held from the first write until the process ends, however it ends: no other daemon delivers the same events.
@@ -203,7 +199,7 @@ function connect(
     );
     const rows = select.all() as Row[];
     select.finalize();
-    return { spool: create(database), rows };
+    return { database, rows };
   } catch (error) {
     database.close();
     throw error;

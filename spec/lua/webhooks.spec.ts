@@ -137,8 +137,8 @@ describe("the state directory", () => {
     status = 200;
     const before = receiver.received.length;
     await using daemon = await startDaemon(configuration);
-    expect(daemon.loaded.webhooks.queue.size).toBe(2);
-    while (daemon.loaded.webhooks.queue.size > 0) await Bun.sleep(5);
+    expect(daemon.loaded.webhooks.events.queue.size).toBe(2);
+    while (daemon.loaded.webhooks.events.queue.size > 0) await Bun.sleep(5);
     const bodies = receiver.received.slice(before).map(({ body }) => body);
     expect(bodies.toSorted()).toEqual(["configuration", "report"]);
   });

@@ -24,7 +24,7 @@ test("the queue is shown with age, attempts, the time left and the last error", 
   test.send("h", "1");
   await test.delivery.drain();
   await test.clock.advanceTo(START + 6_000);
-  const id = [...test.delivery.queue][0]!.deliveryId;
+  const id = [...test.delivery.events.queue][0]!.deliveryId;
   expect(formatQueue(test.delivery)).toBe(
     "Delivery ID                                  Webhook              Age      Attempts Next in  Last error\n" +
       `${id} h                    6s       2        29s      line\\nbreak\n`,

@@ -123,12 +123,12 @@ describe("a dead receiver", () => {
     const probes = started.length - 10;
     expect(probes).toBeGreaterThan(10);
     expect(probes).toBeLessThan(20);
-    const untouched = [...test.delivery.queue].filter(({ attempts }) => attempts === 0);
+    const untouched = [...test.delivery.events.queue].filter(({ attempts }) => attempts === 0);
     expect(untouched.length).toBeGreaterThan(970);
     works = true;
-    await test.runUntil(() => test.delivery.queue.size === 0);
+    await test.runUntil(() => test.delivery.events.queue.size === 0);
     expect(test.logs).toContain("webhook a: the receiver works again");
-    expect(test.delivery.counts(test.hook("a")).successes + test.delivery.deadLetters.size).toBe(1000);
+    expect(test.delivery.counts(test.hook("a")).successes + test.delivery.events.deadLetters.size).toBe(1000);
     expect(test.clock.now()).toBeLessThan(START + 3_600_000 + 4 * 3_600_000);
   });
 
@@ -137,7 +137,7 @@ describe("a dead receiver", () => {
     using test = startDelivery({ hooks: urls(["a"]), attempt });
     for (let i = 0; i < 100; i++) test.send("a", String(i));
     await test.delivery.drain();
-    expect([started.length, test.delivery.deadLetters.size]).toEqual([100, 100]);
+    expect([started.length, test.delivery.events.deadLetters.size]).toEqual([100, 100]);
   });
 });
 
@@ -163,7 +163,7 @@ describe("the queue", () => {
     using test = startDelivery({ hooks: urls(["a"]), attempt });
     const large = "x".repeat(50 * 1024 * 1024);
     for (let i = 0; i < 6; i++) test.send("a", large);
-    expect(test.delivery.queue.size).toBe(5);
+    expect(test.delivery.events.queue.size).toBe(5);
     expect(test.metrics()).toContain('trackalert_webhook_dropped_total{reason="queue_full"} 1\n');
   });
 });
@@ -176,16 +176,16 @@ describe("dead letters", () => {
     for (const body of ["1", "2", "3"]) test.send("h", body);
     await test.delivery.drain();
     expect(test.metrics()).toContain("trackalert_webhook_dead_letters 3\n");
-    const [, second] = test.delivery.deadLetters;
+    const [, second] = test.delivery.events.deadLetters;
     works = true;
     expect(test.delivery.resend("no such id")).toBe(0);
     expect(test.delivery.resend(second!.deliveryId)).toBe(1);
     await test.delivery.drain();
     expect(receiver.received.at(-1)).toMatchObject({ id: second!.deliveryId });
-    expect(test.delivery.deadLetters.size).toBe(2);
+    expect(test.delivery.events.deadLetters.size).toBe(2);
     expect(test.delivery.resend()).toBe(2);
     await test.delivery.drain();
-    expect([test.delivery.deadLetters.size, test.delivery.queue.size]).toEqual([0, 0]);
+    expect([test.delivery.events.deadLetters.size, test.delivery.events.queue.size]).toEqual([0, 0]);
     expect(test.delivery.counts(test.hook("h"))).toEqual({ successes: 3, failures: 3 });
   });
 
@@ -197,7 +197,7 @@ describe("dead letters", () => {
       await test.delivery.drain();
     }
     expect(test.delivery.resend()).toBe(2);
-    expect(test.delivery.deadLetters.size).toBe(1);
+    expect(test.delivery.events.deadLetters.size).toBe(1);
   });
 
   test("are bounded: the oldest go, and that is counted", async () => {
@@ -205,10 +205,18 @@ describe("dead letters", () => {
     using test = startDelivery({ hooks: urls(["a"]), attempt });
     for (let i = 0; i < 10_003; i++) test.send("a", String(i));
     await test.delivery.drain();
-    expect(test.delivery.deadLetters.size).toBe(10_000);
-    expect([...test.delivery.deadLetters][0]!.body!.toString()).toBe("3");
+    expect(test.delivery.events.deadLetters.size).toBe(10_000);
+    expect([...test.delivery.events.deadLetters][0]!.body!.toString()).toBe("3");
     expect(test.metrics()).toContain('trackalert_webhook_dropped_total{reason="dead_letters_full"} 3\n');
   });
+});
+
+test("dead letters that are in memory alone are bounded in bytes", async () => {
+  const { attempt } = instant({ kind: "refused", reason: "no" });
+  using test = startDelivery({ hooks: urls(["a"]), attempt });
+  for (const body of ["1", "2", "3"]) test.send("a", body.repeat(30 * 1024 * 1024));
+  await test.delivery.drain();
+  expect([...test.delivery.events.deadLetters].map(({ body }) => body!.toString("latin1", 0, 1))).toEqual(["2", "3"]);
 });
 
 describe("draining", () => {
@@ -221,7 +229,7 @@ describe("draining", () => {
     }
     await test.delivery.drain();
     expect(alive.received).toHaveLength(200);
-    expect(test.delivery.queue.size).toBe(200);
+    expect(test.delivery.events.queue.size).toBe(200);
     test.delivery.close();
     expect(test.logs).toContain("webhooks: 200 events that were only in memory are lost (setStateDir keeps them)");
   });

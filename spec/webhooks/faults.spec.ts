@@ -10,8 +10,8 @@ async function sendOnce(url: string): Promise<{ attempts: number; dead: boolean;
   using test = startDelivery({ hooks: { h: url } });
   const { delivery } = test;
   test.send("h", "{}");
-  await test.runUntil(() => delivery.queue.size === 0);
-  const [dead] = delivery.deadLetters;
+  await test.runUntil(() => delivery.events.queue.size === 0);
+  const [dead] = delivery.events.deadLetters;
   const { successes, failures } = delivery.counts(test.hook("h"));
   expect(test.metrics()).toContain(`trackalert_webhook_retries_total ${successes + failures - 1}\n`);
   return { attempts: successes + failures, dead: dead !== undefined, problem: dead?.problem ?? "", logs: test.logs };
@@ -146,7 +146,7 @@ describe("a receiver that", () => {
     await test.delivery.drain();
     await test.clock.advanceTo(START + 59_999);
     expect(receiver.received).toHaveLength(1);
-    await test.runUntil(() => test.delivery.queue.size === 0);
+    await test.runUntil(() => test.delivery.events.queue.size === 0);
     expect(test.clock.now()).toBe(START + 60_000);
     expect(receiver.received.map(({ body }) => body).toSorted()).toEqual(["1", "1", "2"]);
   });
@@ -157,7 +157,7 @@ describe("the number of attempts", () => {
     using receiver = startReceiver(() => new Response(null, { status: 500 }));
     using test = startDelivery({ hooks: { h: receiver.url }, keys: { maxAttempts } });
     test.send("h", "{}");
-    await test.runUntil(() => test.delivery.deadLetters.size === 1);
+    await test.runUntil(() => test.delivery.events.deadLetters.size === 1);
     expect(receiver.received).toHaveLength(maxAttempts);
   });
 });

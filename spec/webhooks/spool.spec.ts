@@ -26,7 +26,7 @@ describe("a daemon that starts again", () => {
     {
       using before = startDelivery({ hooks: HOOKS, folder: folder.path, attempt: hang });
       for (const body of bodies) before.send("a", body);
-      ids = [...before.delivery.queue].map(({ deliveryId }) => deliveryId);
+      ids = [...before.delivery.events.queue].map(({ deliveryId }) => deliveryId);
     }
     const seen: string[] = [];
     const attempt = ({ body, headers }: WebHookRequest): Promise<Outcome> => {
@@ -42,7 +42,7 @@ describe("a daemon that starts again", () => {
       after.send("a", "new");
     }
     using last = startDelivery({ hooks: HOOKS, folder: folder.path, attempt: hang });
-    expect([...last.delivery.queue].map(({ size }) => size)).toEqual([3]);
+    expect([...last.delivery.events.queue].map(({ size }) => size)).toEqual([3]);
   });
 
   test("keeps count of attempts and the time of the next one", async () => {
@@ -52,7 +52,7 @@ describe("a daemon that starts again", () => {
       using before = startDelivery({ hooks: HOOKS, folder: folder.path, attempt });
       before.send("a", "1");
       await before.clock.advanceTo(START + 6_000);
-      expect([...before.delivery.queue]).toMatchObject([{ attempts: 2, due: START + 35_000 }]);
+      expect([...before.delivery.events.queue]).toMatchObject([{ attempts: 2, due: START + 35_000 }]);
     }
     const { attempt: works, bodies } = answering(DELIVERED);
     using after = startDelivery({ hooks: HOOKS, folder: folder.path, attempt: works, time: START + 10_000 });
@@ -96,7 +96,7 @@ describe("a daemon that starts again", () => {
     {
       using after = startDelivery({ hooks: HOOKS, folder: folder.path, attempt });
       await after.delivery.drain();
-      expect([...after.delivery.deadLetters]).toMatchObject([
+      expect([...after.delivery.events.deadLetters]).toMatchObject([
         { hookName: "a", attempts: 1, problem: "no" },
         { hookName: "a", attempts: 1, problem: "no" },
       ]);
@@ -106,7 +106,7 @@ describe("a daemon that starts again", () => {
       expect(bodies).toEqual(["1", "2"]);
     }
     using last = startDelivery({ hooks: HOOKS, folder: folder.path, attempt });
-    expect([last.delivery.deadLetters.size, last.delivery.queue.size]).toEqual([0, 0]);
+    expect([last.delivery.events.deadLetters.size, last.delivery.events.queue.size]).toEqual([0, 0]);
   });
 
   test("without a webhook that it had makes dead letters of its events, and sends them when it is back", async () => {
@@ -121,7 +121,7 @@ describe("a daemon that starts again", () => {
       using without = startDelivery({ hooks: { b: HOOKS.b }, folder: folder.path, attempt });
       await without.delivery.drain();
       expect(bodies).toEqual(["of b"]);
-      expect([...without.delivery.deadLetters]).toMatchObject([
+      expect([...without.delivery.events.deadLetters]).toMatchObject([
         { hookName: "a", problem: "its webhook is not registered any more" },
       ]);
       expect(without.delivery.resend()).toBe(0);
@@ -140,7 +140,7 @@ describe("a daemon that starts again", () => {
     }
     const { attempt, bodies } = answering(DELIVERED);
     using after = startDelivery({ hooks: HOOKS, folder: folder.path, attempt });
-    expect([...after.delivery.queue].filter(({ body }) => body !== undefined)).toEqual([]);
+    expect([...after.delivery.events.queue].filter(({ body }) => body !== undefined)).toEqual([]);
     await after.delivery.drain();
     expect(bodies).toEqual(Array.from({ length: 50_000 }, (_, i) => String(i)));
   });
@@ -202,14 +202,14 @@ describe("the file", () => {
       expect(reports.length).toBeLessThan(4);
     }
     using after = startDelivery({ hooks: HOOKS, folder: folder.path, attempt });
-    expect([after.logs, after.delivery.queue.size]).toEqual([[], 0]);
+    expect([after.logs, after.delivery.events.queue.size]).toEqual([[], 0]);
   });
 
   test("that is full is reported once; delivery goes on from memory, and the file is used again when there is room", async () => {
     using folder = temporaryFolder();
     const { attempt, bodies } = answering(DELIVERED);
     using test = startDelivery({ hooks: HOOKS, folder: folder.path, mostPages: 50, attempt });
-    const { queue } = test.delivery;
+    const { queue } = test.delivery.events;
     for (let i = 0; i < 100; i++) test.send("a", `${i}`.padEnd(10_000));
     const spooled = [...queue].filter(({ spooled }) => spooled).length;
     expect([queue.size, spooled > 10, spooled < 30]).toEqual([100, true, true]);
@@ -262,9 +262,9 @@ test("an event that only memory had is put into the spool at the end, if there i
   {
     using test = start();
     for (const name of ["a", "b"]) test.send(name, name.repeat(60_000));
-    expect([...test.delivery.queue].map(({ spooled }) => spooled)).toEqual([true, false]);
+    expect([...test.delivery.events.queue].map(({ spooled }) => spooled)).toEqual([true, false]);
     await test.delivery.drain();
   }
   using after = start();
-  expect([...after.delivery.queue]).toMatchObject([{ hookName: "b", size: 60_000, attempts: 1 }]);
+  expect([...after.delivery.events.queue]).toMatchObject([{ hookName: "b", size: 60_000, attempts: 1 }]);
 });

@@ -87,7 +87,7 @@ export const webhookConsole = (delivery: WebHookDelivery): HostFunction[] => [
     body(call) {
       const count = delivery.resend(call.has(1) ? call.text(1) : undefined);
       return toByteString(
-        `${count} events are in the queue again, ${delivery.deadLetters.size} dead letters are left\n`,
+        `${count} events are in the queue again, ${delivery.events.deadLetters.size} dead letters are left\n`,
       );
     },
   },
