@@ -64,17 +64,22 @@ debugLog("message", { key = "value" }) -- level 7, only with -v
 
 --- Webhooks -----------------------------------------------------------------------------------------------------------
 
--- (C) keys: url (with %{YYYY}, %{MM}, %{dd}), secret, basic-auth ("user:password"), api-key, content-type, kafka ("true")
+-- (C) keys: url (with %{YYYY}, %{MM}, %{dd}), secret, basic-auth ("user:password"), api-key, content-type, kafka ("true"),
+-- max_attempts ("7"). Events of one webhook leave in order; one that has to be tried again may come after later ones
 addCustomWebHook("name", { url = "https://alerts.example/", secret = "secret" })
-runCustomWebHook("name", '{"some":"json"}') -- hands an event over and returns at once
+runCustomWebHook("name", '{"some":"json"}') -- hands an event over; with setStateDir it is on disk when this returns
 setNumWebHookThreads(5) -- (C) times
-setNumWebHookConnsPerThread(10) -- (C) is how many requests may be in flight
-setWebHookQueueSize(50000) -- (C) events that may wait
+setNumWebHookConnsPerThread(10) -- (C) is how many requests may be in flight; at most this many of one webhook, or half of all
+setWebHookQueueSize(50000) -- (C) events that may wait; what does not fit is lost, and logged
 setWebHookTimeoutSecs(2) -- (C) seconds for one attempt
 disableCurlPeerVerification() -- (C) accepts any certificate
 disableCurlHostVerification() -- (C) accepts a certificate for another host
 setCurlCABundleFile("ca.pem") -- (C) whom to trust
 setCurlClientCertAndKey("cert.pem", "key.pem") -- (C) who we are
+showCustomWebHooks() -- successes and failed attempts of each
+showWebHookQueue() -- events that are to be delivered
+showDeadLetters() -- events that were given up
+resendDeadLetters("delivery id") -- puts one of them back into the queue; all of them without an id
 
 --- Addresses ----------------------------------------------------------------------------------------------------------
 

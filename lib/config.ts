@@ -92,7 +92,8 @@ export const defaultConfig = (): Config => ({
   reportTimeout: 10,
   controlSocket: undefined,
   key: undefined,
-  stateDir: undefined,
+  // systemd's, with StateDirectory=; several are separated by colons.
+  stateDir: process.env["STATE_DIRECTORY"]?.split(":")[0] || undefined,
   // The reference has a thread for each, so its numbers are small. Here a task that waits costs next to nothing.
   reportTasks: 10_000,
   backgroundTasks: 4,

@@ -56,7 +56,7 @@ export class Daemon {
   }
 
   /**
-   * Opens the listeners and the control socket.
+   * Opens the listeners and the control socket, and begins to deliver webhooks.
    * @throws {ConfigError} when one cannot be bound, or the control socket has no key; those already open are closed again
    */
   static async start(loaded: Loaded, ports: Ports): Promise<Daemon> {
@@ -75,6 +75,7 @@ export class Daemon {
       daemon.control.cut();
       throw new ConfigError((error as Error).message);
     }
+    loaded.webhooks.open(config.stateDir);
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");
     for (const address of daemon.addresses) log.notice(`listening on ${formatListener(address)}`);
     if (daemon.controlAddress) log.notice(`control socket on ${formatListener(daemon.controlAddress)}`);
@@ -125,6 +126,7 @@ export class Daemon {
     await this.http.cut();
     this.control.cut();
     this.loaded.engine.close();
+    this.loaded.webhooks.close();
   }
 
   private schedule(schedule: Schedule): void {

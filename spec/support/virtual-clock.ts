@@ -28,6 +28,11 @@ export class VirtualClock implements Clock {
     return () => this.timers.delete(timer);
   }
 
+  /** When the next timer fires. */
+  get next(): number | undefined {
+    return [...this.timers].sort((a, b) => a.time - b.time)[0]?.time;
+  }
+
   /** Moves on, and lets everything happen that is due until then, promises included. */
   async advanceTo(time: number): Promise<void> {
     await settle();
