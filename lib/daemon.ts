@@ -2,8 +2,9 @@
 import { Background } from "./background.ts";
 import type { ByteString } from "./byte-string.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
-import { formatListener, type Listener } from "./config.ts";
+import { formatListener, type HttpListener, type Listener } from "./config.ts";
 import { ControlServer } from "./control/server.ts";
+import type { Listeners } from "./http/listeners.ts";
 import { HttpServer } from "./http/server.ts";
 import { ConfigError, type Loaded } from "./load-config.ts";
 import type { Log } from "./log.ts";
@@ -24,7 +25,7 @@ interface Ports {
 
 export class Daemon {
   private readonly log: Log;
-  private readonly http: HttpServer;
+  private readonly http: Listeners;
   private readonly background: Background;
   private readonly control: ControlServer;
   private readonly endStatsLog: CancelTimer;
@@ -38,7 +39,7 @@ export class Daemon {
     const { clock, log, parseDevice } = ports;
     this.log = log;
     const ready = (): boolean => this.ready;
-    this.http = new HttpServer({ ...loaded, clock, log, parseDevice, ready });
+    this.http = new HttpServer({ ...loaded, clock, log, parseDevice, ready }).listeners;
     this.control = new ControlServer({
       clock,
       log,
@@ -73,7 +74,9 @@ export class Daemon {
       throw new ConfigError((error as Error).message);
     }
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");
-    for (const address of daemon.addresses) log.notice(`listening on ${formatListener(address)}`);
+    for (const address of daemon.addresses) {
+      log.notice(`listening on ${formatListener(address)}${address.tls ? " with TLS" : ""}`);
+    }
     if (daemon.controlAddress) log.notice(`control socket on ${formatListener(daemon.controlAddress)}`);
     if (config.listeners.length === 0) log.warn("no listener: nothing is served (addListener)");
     config.schedules.start((schedule) => daemon.background.add(schedule));
@@ -82,7 +85,7 @@ export class Daemon {
   }
 
   /** Where the daemon listens, with the real port where 0 was asked for. */
-  get addresses(): Listener[] {
+  get addresses(): HttpListener[] {
     return this.http.addresses;
   }
 
