@@ -3,16 +3,24 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
-import { type Options, readCommandLine, UsageError } from "./lib/cli.ts";
+import { type ClientOptions, readCommandLine, type ServeOptions, UsageError } from "./lib/cli.ts";
 import { systemClock } from "./lib/clock.ts";
+import { ConsoleError } from "./lib/console/answer.ts";
+import { runClient } from "./lib/console/client.ts";
+import { type LocalConsole, openLocalConsole } from "./lib/console/local.ts";
+import { ControlError } from "./lib/control/session.ts";
 import { Daemon } from "./lib/daemon.ts";
+import { detach, DetachError, StartReport } from "./lib/detach.ts";
 import { DeviceParser } from "./lib/device/device.ts";
 import { readRegexesFile, RegexesFileError } from "./lib/device/regexes-file.ts";
 import { ConfigError, loadConfig } from "./lib/load-config.ts";
-import { escapeControls, Log, standardOutput, tracebackLines } from "./lib/log.ts";
+import { escapeControls, Log, type LogSink, standardOutput, tracebackLines } from "./lib/log.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
+
+/** Errors that say all there is to say; what else is thrown is a bug, and shows where. */
+const EXPECTED = [UsageError, ConfigError, RegexesFileError, ControlError, ConsoleError, DetachError];
 
 const DEFAULT_CONFIGS = [
   "/etc/wforce/trackalert.conf",
@@ -20,23 +28,56 @@ const DEFAULT_CONFIGS = [
   join(import.meta.dir, "conf", "trackalert.conf"),
 ];
 
+/** In the process that `-d` starts: tells the one that started it. */
+const report = StartReport.take();
+
 try {
-  const invocation = await readCommandLine(process.argv.slice(2));
-  if (invocation.action === "print")
-    console.log(process.stdout.isTTY ? invocation.text : Bun.stripANSI(invocation.text));
-  else await serve(invocation.options);
+  const program = await readCommandLine(process.argv.slice(2));
+  if (program.action === "print") console.log(process.stdout.isTTY ? program.text : Bun.stripANSI(program.text));
+  else if (program.action === "client") process.exit(await runConsole(program.options));
+  else if (program.options.way === "detached" && !report) process.exit(await runDetached());
+  else await serve(program.options);
 } catch (error) {
-  if (!(error instanceof UsageError || error instanceof ConfigError || error instanceof RegexesFileError)) throw error;
-  console.error(error instanceof UsageError ? `trackalert: ${error.message}` : escapeControls(error.message));
-  if (error instanceof ConfigError) for (const line of tracebackLines(error.traceback)) console.error(line);
+  if (!EXPECTED.some((kind) => error instanceof kind)) throw error;
+  const lines = describe(error as Error);
+  if (report) report.failed(lines.join("\n"));
+  else for (const line of lines) console.error(line);
   process.exit(error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE);
 }
 
+/** An expected error as lines fit to be shown. */
+function describe(error: Error): string[] {
+  if (error instanceof UsageError) return [`trackalert: ${error.message}`];
+  // It was described by the process that failed.
+  if (error instanceof DetachError) return error.message.split("\n");
+  return [escapeControls(error.message), ...(error instanceof ConfigError ? tracebackLines(error.traceback) : [])];
+}
+
+/** The configuration as it was named, or the default one. */
+function configFile(config: string | undefined): string {
+  return config ?? DEFAULT_CONFIGS.find((path) => existsSync(path)) ?? DEFAULT_CONFIGS[0]!;
+}
+
+/** @returns the exit code */
+async function runConsole({ config, execute, level, verbose }: ClientOptions): Promise<number> {
+  const log = new Log({ sink: (line) => console.error(line), level, verbose });
+  return runClient(configFile(config), execute, { clock: systemClock, log });
+}
+
+/** @returns the exit code */
+async function runDetached(): Promise<number> {
+  console.log(`trackalert serves as process ${await detach()}`);
+  return 0;
+}
+
 /** Runs the daemon until a signal ends it. */
-async function serve({ config, regexes, stamp, level, verbose }: Options): Promise<void> {
-  const file = config ?? DEFAULT_CONFIGS.find((path) => existsSync(path)) ?? DEFAULT_CONFIGS[0]!;
+async function serve({ config, way, regexes, stamp, level, verbose }: ServeOptions): Promise<void> {
+  const file = configFile(config);
   const clock = systemClock;
-  const log = new Log({ sink: standardOutput(), level, verbose, stamp: stamp ? clock : undefined });
+  const output = standardOutput();
+  let local: LocalConsole | undefined;
+  const sink: LogSink = (line, level) => (local ? local.above(() => output(line, level)) : output(line, level));
+  const log = new Log({ sink, level, verbose, stamp: stamp ? clock : undefined });
   const devices = await openDevices(regexes, log);
   const loaded = await loadConfig(file, { clock, log });
   loaded.engine.tasks.onBroken = ({ message }) => {
@@ -46,7 +87,11 @@ async function serve({ config, regexes, stamp, level, verbose }: Options): Promi
   };
   process.chdir(dirname(resolve(file)));
   const daemon = await Daemon.start(loaded, { clock, log, parseDevice: (protocol, id) => devices.parse(protocol, id) });
-  const reason = await Promise.race([nextSignal(), loaded.shutdown.then(() => "shutdown()")]);
+  report?.serves();
+  const reasons = [nextSignal(), loaded.shutdown.then(() => "shutdown()")];
+  if (way === "console") reasons.push((local = openLocalConsole((chunk) => daemon.execute(chunk), log)).left);
+  const reason = await Promise.race(reasons);
+  local?.close();
   log.notice(`${reason} received, stopping`);
   await daemon.stop();
   log.notice("stopped");

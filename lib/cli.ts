@@ -2,14 +2,28 @@
  * The command line: options as getopt takes them, help, and mistakes.
  *
  * citty knows the options and writes the help; what it does not do is done here first: short options that are combined
- * or joined to their value (`-sC FILE`, `-CFILE`), and a clear "no" to options that do not exist.
+ * or joined to their value (`-sC FILE`, `-CFILE`), a value that may be left out (`-c`), and a clear "no" to options that do
+ * not exist or exclude each other.
  */
 import { type ArgsDef, type CommandDef, parseArgs, renderUsage } from "citty";
 
 import { version } from "../package.json";
+import { keyLine } from "./control/key.ts";
 import { escapeControls, Level } from "./log.ts";
 
 const ARGS = {
+  client: {
+    type: "string",
+    alias: "c",
+    valueHint: "FILE",
+    description: "Console of the daemon that the configuration names; FILE may be left out",
+  },
+  execute: {
+    type: "string",
+    alias: "e",
+    valueHint: "CMD",
+    description: "Run CMD on the daemon and print the answer; - reads it from standard input",
+  },
   config: {
     type: "string",
     alias: "C",
@@ -24,6 +38,7 @@ const ARGS = {
   },
   systemd: { type: "boolean", alias: "s", description: "Foreground, no console, for a supervisor" },
   docker: { type: "boolean", alias: "D", description: "Foreground, no console, each log line stamped with the time" },
+  daemon: { type: "boolean", alias: "d", description: "Detach from the terminal; returns when the daemon serves" },
   loglevel: {
     type: "string",
     alias: "l",
@@ -31,6 +46,7 @@ const ARGS = {
     description: "0 (emerg) to 7 (debug): what reaches standard output; 6 unless given",
   },
   verbose: { type: "boolean", alias: "v", description: "Debug level, and the verbose Lua log functions speak" },
+  "make-key": { type: "boolean", description: "Print a setKey() line with a new key and exit" },
   help: { type: "boolean", alias: "h", description: "Print this and exit" },
   version: { type: "boolean", description: "Print the version and exit" },
 } satisfies ArgsDef;
@@ -44,17 +60,36 @@ const COMMAND: CommandDef<typeof ARGS> = {
   args: ARGS,
 };
 
-export interface Options {
+/** Options whose value may be left out: a following word that begins with `-` is not theirs. */
+const VALUE_OPTIONAL: ReadonlySet<string> = new Set(["client"]);
+
+/** Ways to run; an option of one way excludes those of the others. */
+const WAYS = [["client", "execute"], ["daemon"], ["systemd", "docker"]] as const;
+
+interface CommonOptions {
   /** Undefined: the first default that exists. */
   config: string | undefined;
-  /** A regexes.yaml for user agents. */
-  regexes: string | undefined;
-  stamp: boolean;
   level: Level;
   verbose: boolean;
 }
 
-type Invocation = { action: "run"; options: Options } | { action: "print"; text: string };
+export interface ServeOptions extends CommonOptions {
+  /** With a console on the terminal, without one for a supervisor, or as a process of its own. */
+  way: "console" | "supervised" | "detached";
+  /** A regexes.yaml for user agents. */
+  regexes: string | undefined;
+  stamp: boolean;
+}
+
+export interface ClientOptions extends CommonOptions {
+  /** What to run, `-` for standard input; undefined for a console. */
+  execute: string | undefined;
+}
+
+type Program =
+  | { action: "print"; text: string }
+  | { action: "serve"; options: ServeOptions }
+  | { action: "client"; options: ClientOptions };
 
 /** The command line cannot be understood: one line for standard error, exit 2. */
 export class UsageError extends Error {
@@ -65,24 +100,34 @@ export class UsageError extends Error {
 }
 
 /** @throws {UsageError} */
-export async function readCommandLine(args: readonly string[]): Promise<Invocation> {
+export async function readCommandLine(args: readonly string[]): Promise<Program> {
   const parsed = parseArgs<typeof ARGS>(expand(args), ARGS);
   if (parsed.help) return { action: "print", text: await renderUsage(COMMAND) };
   if (parsed.version) return { action: "print", text: `trackalert ${version}` };
+  if (parsed["make-key"]) return { action: "print", text: keyLine() };
+  const [way, other] = WAYS.map((names) => names.find((name) => parsed[name] !== undefined)).filter(Boolean);
+  if (other) throw new UsageError(`options --${way} and --${other} exclude each other`);
+  const { client, execute, config, verbose = false } = parsed;
+  if (way === "client" || way === "execute") {
+    if (client && config) throw new UsageError("options --client and --config name a configuration each: give one");
+    const level = readLevel(parsed.loglevel, Level.error);
+    return { action: "client", options: { config: client || config, execute, level, verbose } };
+  }
   return {
-    action: "run",
+    action: "serve",
     options: {
-      config: parsed.config,
+      config,
+      way: way === undefined ? "console" : way === "daemon" ? "detached" : "supervised",
       regexes: parsed.regexes,
       stamp: parsed.docker ?? false,
-      level: readLevel(parsed.loglevel),
-      verbose: parsed.verbose ?? false,
+      level: readLevel(parsed.loglevel, Level.info),
+      verbose,
     },
   };
 }
 
-function readLevel(text: string | undefined): Level {
-  if (text === undefined) return Level.info;
+function readLevel(text: string | undefined, standard: Level): Level {
+  if (text === undefined) return standard;
   if (!/^[0-7]$/.test(text)) throw new UsageError(`option -l: level from 0 to 7 expected, got '${text}'`);
   return Number(text) as Level;
 }
@@ -131,6 +176,7 @@ function expandOption(shown: string, name: string, value: string | undefined, re
     if (value !== undefined) throw new UsageError(`option '${shown}' takes no value`);
     return `--${name}`;
   }
+  if (value === undefined && VALUE_OPTIONAL.has(name) && (rest[0] ?? "-").startsWith("-")) return `--${name}=`;
   const given = value ?? rest.shift();
   if (given === undefined) throw new UsageError(`option '${shown}' needs a value`);
   return `--${name}=${given}`;

@@ -10,6 +10,7 @@ import { ConfigError, type Loaded } from "./load-config.ts";
 import type { Log } from "./log.ts";
 import type { ParseDevice } from "./login-tuple.ts";
 import { policyFailed } from "./policy-failure.ts";
+import type { Schedule } from "./schedule.ts";
 import { logStats } from "./stats/log.ts";
 import { addEngineMetrics, addProcessMetrics } from "./stats/process.ts";
 
@@ -48,6 +49,8 @@ export class Daemon {
     });
     const most = (): number => loaded.config.backgroundTasks;
     this.background = new Background({ clock, log, most, run: (name) => this.runBackground(name) });
+    const { background, endpoints } = loaded.policy;
+    for (const name of ["report", ...background.keys(), ...endpoints.keys()]) loaded.metrics.luaErrors.declare(name);
     addProcessMetrics(loaded.metrics, clock);
     addEngineMetrics(loaded.metrics, loaded.engine);
     this.endStatsLog = logStats(loaded.stats, { clock, log });
@@ -79,7 +82,7 @@ export class Daemon {
     }
     if (daemon.controlAddress) log.notice(`control socket on ${formatListener(daemon.controlAddress)}`);
     if (config.listeners.length === 0) log.warn("no listener: nothing is served (addListener)");
-    config.schedules.start((schedule) => daemon.background.add(schedule));
+    config.schedules.start((schedule) => daemon.schedule(schedule));
     daemon.ready = true;
     return daemon;
   }
@@ -117,6 +120,11 @@ export class Daemon {
     await this.http.cut();
     this.control.cut();
     this.loaded.engine.close();
+  }
+
+  private schedule(schedule: Schedule): void {
+    for (const status of ["ok", "error"]) this.loaded.metrics.backgroundRuns.declare(schedule.name, status);
+    this.background.add(schedule);
   }
 
   private async runBackground(name: string): Promise<void> {

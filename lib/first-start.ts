@@ -6,17 +6,18 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { keyLine } from "./control/key.ts";
+
 const CONF = join(import.meta.dir, "..", "conf");
 const SECRETS = join(CONF, "secrets.lua");
 
 /** Creates the file unless it is there; `wx` makes that one step, so that two starts cannot both write. */
 function writeSecretsOnce(): boolean {
   const password = randomBytes(18).toString("base64url");
-  const key = randomBytes(32).toString("base64");
   const text = [
     "-- Written by the first `bun start`. Keep it private: it opens the daemon. Change the values as you like.",
     `setWebserverPassword("${password}")`,
-    `setKey("${key}")`,
+    keyLine(),
     "",
   ].join("\n");
   try {
@@ -52,6 +53,9 @@ if (written || process.stdout.isTTY) {
   if (password)
     console.log(`Send a report:\n  curl -u any:${password} -d '${report}' 'http://127.0.0.1:8084/?command=report'`);
 }
+
+if (process.stdin.isTTY && process.stdout.isTTY)
+  console.log("At the prompt, help() lists the commands of the console and quit ends the daemon");
 
 process.argv.push("-C", join(CONF, "trackalert.conf"));
 await import("../index.ts");

@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 
 import type { Clock } from "./clock.ts";
 import { BUILT_IN_COMMANDS, type Config, defaultConfig, emptyPolicy, type Policy } from "./config.ts";
+import { type HttpClient, HttpFailure, networkClient } from "./http-client.ts";
 import type { Log } from "./log.ts";
 import { Engine, shortChunkName } from "./lua/engine.ts";
 import { consoleCommands } from "./lua/functions/console.ts";
@@ -39,11 +40,27 @@ export class ConfigError extends Error {
   }
 }
 
+interface LoadOptions {
+  clock: Clock;
+  log: Log;
+  /** Only reads what is configured: what the script prints, asks of other servers and sends goes nowhere. */
+  inert?: boolean;
+}
+
+/** For a script that is only read. */
+const SILENCE = `
+  local nowhere = assert(io.open("/dev/null", "w"))
+  io.stdout = nowhere
+  io.output(nowhere)
+  function print() end`;
+const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure("the configuration is only read")) };
+const NO_RECEIVERS: WebHookSink = { send() {}, drain: () => Promise.resolve() };
+
 /**
  * @param file as the user named it, for messages
  * @throws {ConfigError}
  */
-export async function loadConfig(file: string, { clock, log }: { clock: Clock; log: Log }): Promise<Loaded> {
+export async function loadConfig(file: string, { clock, log, inert = false }: LoadOptions): Promise<Loaded> {
   const path = resolve(file);
   const source = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`${file}: cannot be read: ${error.code ?? error.message}`);
@@ -53,7 +70,7 @@ export async function loadConfig(file: string, { clock, log }: { clock: Clock; l
   const metrics = new Metrics();
   const stats = new Stats(clock, metrics, config, policy);
   const directory = dirname(path);
-  const engine = await Engine.create({ clock, log, directory });
+  const engine = await Engine.create({ clock, log, directory, http: inert ? NO_SERVERS : networkClient(clock) });
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   for (const definition of startFunctions(config, log, directory)) engine.defineForStart(definition);
@@ -70,9 +87,10 @@ export async function loadConfig(file: string, { clock, log }: { clock: Clock; l
   }
   engine.define(incCustomStat(config, stats, clock, log));
   engine.define(durationToSeconds(log));
-  const webhooks = new WebHookDelivery(config.webhooks, { clock, log });
+  const webhooks = inert ? NO_RECEIVERS : new WebHookDelivery(config.webhooks, { clock, log });
   engine.define(runCustomWebHook(config.webhooks, webhooks, log));
   try {
+    if (inert) await engine.runFile(Buffer.from(SILENCE), "silence");
     await engine.runFile(source, file);
     checkSchedules(config, policy);
   } catch (error) {

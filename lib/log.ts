@@ -9,7 +9,7 @@ export const Level = { emerg: 0, alert: 1, crit: 2, error: 3, warning: 4, notice
 export type Level = (typeof Level)[keyof typeof Level];
 
 /** Where lines go. It must not throw, and takes the line without its end. */
-type LogSink = (line: string, level: Level) => void;
+export type LogSink = (line: string, level: Level) => void;
 
 export interface LogOptions {
   sink: LogSink;

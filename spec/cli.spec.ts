@@ -1,9 +1,18 @@
 import { describe, expect, test } from "bun:test";
 
-import { type Options, readCommandLine, UsageError } from "../lib/cli.ts";
+import { type ClientOptions, readCommandLine, type ServeOptions, UsageError } from "../lib/cli.ts";
 import { version } from "../package.json";
 
-const DEFAULTS: Options = { config: undefined, regexes: undefined, stamp: false, level: 6, verbose: false };
+const SERVE: ServeOptions = {
+  way: "console",
+  config: undefined,
+  regexes: undefined,
+  stamp: false,
+  level: 6,
+  verbose: false,
+};
+const CLIENT: ClientOptions = { config: undefined, execute: undefined, level: 3, verbose: false };
+const SUPERVISED = { way: "supervised" } as const;
 
 async function printed(...args: string[]): Promise<string> {
   const invocation = await readCommandLine(args);
@@ -25,9 +34,9 @@ describe("readCommandLine", () => {
     ["", {}],
     ["-C FILE", { config: "FILE" }],
     ["-CFILE", { config: "FILE" }],
-    ["-R FILE -sCX", { regexes: "FILE", config: "X" }],
-    ["-sC FILE", { config: "FILE" }],
-    ["-sCFILE", { config: "FILE" }],
+    ["-R FILE -sCX", { ...SUPERVISED, regexes: "FILE", config: "X" }],
+    ["-sC FILE", { ...SUPERVISED, config: "FILE" }],
+    ["-sCFILE", { ...SUPERVISED, config: "FILE" }],
     ["--config FILE", { config: "FILE" }],
     ["--config=FILE", { config: "FILE" }],
     ["--config=a=b", { config: "a=b" }],
@@ -36,12 +45,15 @@ describe("readCommandLine", () => {
     ["-C -s", { config: "-s" }],
     ["-C --verbose", { config: "--verbose" }],
     ["--config -", { config: "-" }],
-    ["-Cs -s", { config: "s" }],
+    ["-Cs -s", { ...SUPERVISED, config: "s" }],
     ["-C one -C two", { config: "two" }],
-    ["-s", {}],
-    ["--systemd", {}],
-    ["-D", { stamp: true }],
-    ["--docker", { stamp: true }],
+    ["-s", SUPERVISED],
+    ["--systemd", SUPERVISED],
+    ["-D", { ...SUPERVISED, stamp: true }],
+    ["--docker", { ...SUPERVISED, stamp: true }],
+    ["-d", { way: "detached" }],
+    ["--daemon", { way: "detached" }],
+    ["-dCFILE", { way: "detached", config: "FILE" }],
     ["-v", { verbose: true }],
     ["--verbose", { verbose: true }],
     ["-vv", { verbose: true }],
@@ -49,23 +61,66 @@ describe("readCommandLine", () => {
     ["-l7", { level: 7 }],
     ["--loglevel 3", { level: 3 }],
     ["--loglevel=4", { level: 4 }],
-    ["-svl7", { verbose: true, level: 7 }],
-    ["-svl 7 -D -C x.conf", { verbose: true, level: 7, stamp: true, config: "x.conf" }],
-  ] as [string, Partial<Options>][])("reads %p", async (line, options) => {
+    ["-svl7", { ...SUPERVISED, verbose: true, level: 7 }],
+    ["-svl 7 -D -C x.conf", { ...SUPERVISED, verbose: true, level: 7, stamp: true, config: "x.conf" }],
+  ] as [string, Partial<ServeOptions>][])("reads %p", async (line, options) => {
     const args = line.split(" ").filter(Boolean);
-    expect(await readCommandLine(args)).toEqual({ action: "run", options: { ...DEFAULTS, ...options } });
+    expect(await readCommandLine(args)).toEqual({ action: "serve", options: { ...SERVE, ...options } });
+  });
+
+  test.each([
+    ["-c", {}],
+    ["--client", {}],
+    ["-c FILE", { config: "FILE" }],
+    ["-cFILE", { config: "FILE" }],
+    ["--client FILE", { config: "FILE" }],
+    ["--client=FILE", { config: "FILE" }],
+    ["-e CMD", { execute: "CMD" }],
+    ["-eCMD", { execute: "CMD" }],
+    ["-e -", { execute: "-" }],
+    ["--execute CMD", { execute: "CMD" }],
+    ["--execute=a=b", { execute: "a=b" }],
+    ["--execute=", { execute: "" }],
+    ["-c FILE -e CMD", { config: "FILE", execute: "CMD" }],
+    ["-e CMD -c FILE", { config: "FILE", execute: "CMD" }],
+    ["-e CMD -c", { execute: "CMD" }],
+    ["-C FILE -c -e CMD", { config: "FILE", execute: "CMD" }],
+    ["-C FILE --client --execute CMD", { config: "FILE", execute: "CMD" }],
+    ["-C FILE -c", { config: "FILE" }],
+    ["-c -C FILE", { config: "FILE" }],
+    ["-C FILE -e CMD", { config: "FILE", execute: "CMD" }],
+    ["-vc FILE", { config: "FILE", verbose: true }],
+    ["-c -v", { verbose: true }],
+    ["-c -l 4", { level: 4 }],
+  ] as [string, Partial<ClientOptions>][])("reads %p as a client", async (line, options) => {
+    expect(await readCommandLine(line.split(" "))).toEqual({ action: "client", options: { ...CLIENT, ...options } });
+  });
+
+  test("takes a chunk as it stands", async () => {
+    const execute = "-- a = 'b'\nreturn 1";
+    expect(await readCommandLine(["-e", execute])).toEqual({ action: "client", options: { ...CLIENT, execute } });
   });
 
   test("takes a value as it stands, spaces and line ends included", async () => {
     for (const args of [["-C", "a b\nc"], ["-Ca b\nc"], ["--config=a b\nc"]]) {
-      expect(await readCommandLine(args)).toEqual({ action: "run", options: { ...DEFAULTS, config: "a b\nc" } });
+      expect(await readCommandLine(args)).toEqual({ action: "serve", options: { ...SERVE, config: "a b\nc" } });
     }
   });
 
   test.each([
     ["-x", "'-x'"],
     ["-sx", "'-x'"],
-    ["-c=x", "'-c'"],
+    ["-d=x", "'-='"],
+    ["-c -", "'-'"],
+    ["-c one two", "'two'"],
+    ["-e", "'-e' needs a value"],
+    ["-C one -c two", "--client and --config"],
+    ["-s -c", "--client and --systemd"],
+    ["-d -c", "--client and --daemon"],
+    ["-D -e CMD", "--execute and --docker"],
+    ["-d -s", "--daemon and --systemd"],
+    ["-d -D", "--daemon and --docker"],
+    ["-f mail", "'-f'"],
     ["-s=yes", "'-='"],
     ["--bogus", "'--bogus'"],
     ["--bogus=1", "'--bogus'"],
@@ -102,19 +157,31 @@ describe("readCommandLine", () => {
   test.each(["-h", "--help", "-sh", "--version -h"])("%p prints what each option means", async (line) => {
     const help = await printed(...line.split(" "));
     for (const option of [
+      "-c, --client=<FILE>",
+      "-e, --execute=<CMD>",
       "-C, --config=<FILE>",
       "-s, --systemd",
+      "-d, --daemon",
       "-D, --docker",
       "-l, --loglevel=<N>",
       "-v, --verbose",
     ]) {
       expect(help).toContain(option);
     }
-    for (const option of ["-h, --help", "--version"]) expect(help).toContain(option);
+    for (const option of ["-h, --help", "--version", "--make-key"]) expect(help).toContain(option);
     expect(help).toContain("trackalert");
   });
 
   test("--version prints the version", async () => {
     expect(await printed("--version")).toBe(`trackalert ${version}`);
+  });
+
+  test("--make-key prints a new key each time, as the configuration takes it", async () => {
+    const lines = await Promise.all([printed("--make-key"), printed("--make-key")]);
+    for (const line of lines) {
+      const [, key] = /^setKey\("(.*)"\)$/.exec(line)!;
+      expect(Buffer.from(key!, "base64")).toHaveLength(32);
+    }
+    expect(lines[0]).not.toBe(lines[1]);
   });
 });

@@ -13,10 +13,12 @@ test("no more than so many run at the same time, the others in the order they ca
   const gates = [1, 2, 3, 4].map(() => Promise.withResolvers<void>());
   const runs = gates.map(({ promise }, i) => limit.run(() => (started.push(i), promise)));
   expect(started).toEqual([0, 1]);
+  expect(limit.waiting).toBe(2);
   gates[1]!.resolve();
   await runs[1];
   await new Promise((resolve) => setImmediate(resolve));
   expect(started).toEqual([0, 1, 2]);
+  expect(limit.waiting).toBe(1);
   for (const { resolve } of gates) resolve();
   await Promise.all(runs);
   expect(started).toEqual([0, 1, 2, 3]);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { Counter, Gauge, Histogram } from "../lib/metric.ts";
+import { Counter, Gauge, Histogram, LabelledGauge, ReadCounter } from "../lib/metric.ts";
 
 const samples = (counter: Counter): string[] => counter.format().split("\n").slice(2, -1);
 
@@ -56,6 +56,28 @@ test("a gauge is asked each time it is shown", () => {
   expect(gauge.format()).toBe("# HELP depth How deep.\n# TYPE depth gauge\ndepth 3\n");
   depth = 0.5;
   expect(gauge.format()).toEndWith("\ndepth 0.5\n");
+});
+
+test("a counter that is kept elsewhere is one in the eyes of Prometheus", () => {
+  const counter = new ReadCounter("work_total", "Work done.", () => 1.5);
+  expect(counter.format()).toBe("# HELP work_total Work done.\n# TYPE work_total counter\nwork_total 1.5\n");
+});
+
+test("a gauge with a label has a line for each value there is at the time, and may be infinite", () => {
+  let values: [string, number][] = [];
+  const gauge = new LabelledGauge("depth", "How deep.", "sea", () => values);
+  const head = "# HELP depth How deep.\n# TYPE depth gauge\n";
+  expect(gauge.format()).toBe(head);
+  values = [
+    ["Dead", 298],
+    ['"', Infinity],
+  ];
+  expect(gauge.format()).toBe(`${head}depth{sea="Dead"} 298\ndepth{sea="\\""} +Inf\n`);
+});
+
+test("a histogram says which bound it was", () => {
+  const histogram = new Histogram("seconds", "How long.", [0.1, 1]);
+  expect([0, 0.1, 0.2, 1, 1.1].map((value) => histogram.observe(value))).toEqual([0, 0, 1, 1, 2]);
 });
 
 test("a histogram counts what is at most each bound", () => {

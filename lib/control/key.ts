@@ -7,6 +7,9 @@ export const createKey = (): Uint8Array => new Uint8Array(randomBytes(KEY_BYTES)
 
 export const formatKey = (key: Uint8Array): string => Buffer.from(key).toString("base64");
 
+/** The configuration line of a new key. */
+export const keyLine = (): string => `setKey("${formatKey(createKey())}")`;
+
 /** @returns undefined for what is not the base64, strictly, of 32 bytes */
 export function parseKey(text: string): Uint8Array | undefined {
   const key = Buffer.from(text, "base64");

@@ -57,6 +57,8 @@ export class Commands {
     const { config, metrics, ready, stats } = context;
     this.reports = new Limit(() => config.reportTasks);
     this.received = metrics.reports.cell();
+    // Shown from the start: a rate has nothing to say of the first one if it comes out of nowhere.
+    for (const label of REFUSALS) metrics.rejectedReports.declare(label);
     metrics.add(
       new Gauge("trackalert_web_queue_size", "Requests that wait for their turn to run.", () => this.reports.waiting),
     );
@@ -186,11 +188,13 @@ export class Commands {
   }
 }
 
+/** Kinds for `trackalert_reports_rejected_total`. */
+const REFUSALS = ["json", "field", "too_large"] as const;
+
 interface Refusal {
   status: number;
   reason: string;
-  /** For `trackalert_reports_rejected_total`. */
-  label: string;
+  label: (typeof REFUSALS)[number];
   headers?: Record<string, string>;
 }
 

@@ -56,3 +56,22 @@ export function startProgram(args: string[], script = "index.ts", cwd = PROJECT)
     },
   };
 }
+
+/** Runs trackalert to its end. @param input what is on its standard input */
+export async function runProgram(
+  args: string[],
+  input: string | Uint8Array = "",
+): Promise<{ code: number; output: string; errors: string; bytes: Uint8Array }> {
+  const child = Bun.spawn([process.execPath, join(PROJECT, "index.ts"), ...args], {
+    cwd: PROJECT,
+    stdin: Buffer.from(input as string),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [bytes, errors, code] = await Promise.all([
+    new Response(child.stdout).bytes(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { code, output: Buffer.from(bytes).toString(), errors, bytes };
+}

@@ -5,7 +5,7 @@ import { version } from "../../../package.json";
 import { type ByteString, toByteString } from "../../byte-string.ts";
 import type { Config, Policy } from "../../config.ts";
 import { CONSOLE_COMMANDS } from "../../console-commands.ts";
-import { createKey, formatKey } from "../../control/key.ts";
+import { keyLine } from "../../control/key.ts";
 import type { Stats } from "../../stats/stats.ts";
 import type { HostFunction } from "../call.ts";
 import type { ConsoleOutput } from "../console-output.ts";
@@ -29,7 +29,7 @@ export function consoleCommands({ config, policy, stats, output, requestShutdown
   });
   return [
     printing("help", helpText),
-    printing("makeKey", () => `setKey("${formatKey(createKey())}")\n`),
+    printing("makeKey", () => `${keyLine()}\n`),
     printing("showACL", () => lines(config.acl)),
     printing("showCustomEndpoints", () =>
       lines(

@@ -1,0 +1,142 @@
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { AUTHORIZATION, PREAMBLE, temporaryFolder } from "../support/daemon.ts";
+import { runProgram } from "../support/program.ts";
+import { KEY, PROMPT, startAtTerminal, type TerminalProgram } from "../support/terminal.ts";
+
+const LISTENING = /listening on (\S+)\n/;
+const LOGS = `${PREAMBLE} setCustomEndpoint("log", function() infoLog("a log line") return true end)`;
+
+function configuration(text: string): { file: string; path: string } & Disposable {
+  const folder = temporaryFolder();
+  const file = join(folder.path, "spec.conf");
+  writeFileSync(file, text);
+  return { ...folder, file };
+}
+
+const call = (address: string, name: string): Promise<Response> =>
+  fetch(`http://${address}/?command=${name}`, { method: "POST", headers: AUTHORIZATION, body: "{}" });
+
+describe("the console of a daemon in the foreground at a terminal", () => {
+  async function start(folder: { file: string; path: string }): Promise<[TerminalProgram, string]> {
+    const terminal = startAtTerminal(["-C", folder.file], { XDG_STATE_HOME: folder.path });
+    const [, address] = LISTENING.exec(await terminal.waitFor(LISTENING))!;
+    await terminal.waitFor(PROMPT);
+    return [terminal, address!];
+  }
+
+  test("runs chunks in the daemon, until quit ends it in good order", async () => {
+    using conf = configuration(PREAMBLE);
+    const [terminal, address] = await start(conf);
+    await using _ = terminal;
+    await call(address, "report");
+    terminal.type("stats()\r");
+    expect(await terminal.waitFor(PROMPT)).toEndWith("\n1 reports\n> ");
+    terminal.type("quit\r");
+    expect(await terminal.ended).toBe(0);
+    expect(terminal.output()).toEndWith("quit received, stopping\nstopped\n");
+  });
+
+  test.each([
+    ["Ctrl-D", KEY.ctrl("d"), "quit"],
+    ["shutdown()", "shutdown()\r", "shutdown()"],
+    ["Ctrl-C while a chunk runs", `sleep(3600)\r`, "interrupt"],
+  ])("ends with %s too", async (_, keys, reason) => {
+    using conf = configuration(PREAMBLE);
+    const [terminal] = await start(conf);
+    await using _terminal = terminal;
+    terminal.type(keys);
+    if (reason === "interrupt") {
+      await terminal.waitFor(/sleep\(3600\)\n$/);
+      terminal.type(KEY.ctrl("c"));
+    }
+    await terminal.waitFor(new RegExp(`${reason.replace("()", "\\(\\)")} received, stopping\n`));
+    await terminal.waitFor(/stopped\n/);
+    expect(await terminal.ended).toBe(0);
+  });
+
+  test("shows log lines above what is being typed", async () => {
+    using conf = configuration(LOGS);
+    const [terminal, address] = await start(conf);
+    await using _ = terminal;
+    const line = `return "${"long ".repeat(40)}"`;
+    terminal.type(line);
+    await terminal.waitFor(/long "$/);
+    await call(address, "log");
+    await terminal.waitFor(/a log line\n> return "(long )+"$/);
+    await call(address, "log");
+    await terminal.waitFor(/a log line\n> return "(long )+"$/);
+    terminal.type("\r");
+    expect(await terminal.waitFor(PROMPT)).toEndWith(`\n${"long ".repeat(40)}\n> `);
+  });
+});
+
+describe("a daemon whose terminal", () => {
+  test("goes away ends in good order", async () => {
+    using conf = configuration(PREAMBLE);
+    await using terminal = startAtTerminal(["-C", conf.file], { XDG_STATE_HOME: conf.path }, `trap "" HUP; exec "$@"`);
+    await terminal.waitFor(PROMPT);
+    terminal.hangUp();
+    expect(await terminal.ended).toBe(0);
+  });
+
+  test("belongs to another job serves without a console", async () => {
+    using conf = configuration(PREAMBLE);
+    const job = `set -m; "$@" & echo "process $!"; read`;
+    await using terminal = startAtTerminal(["-C", conf.file], { XDG_STATE_HOME: conf.path }, job);
+    const [, pid] = /process (\d+)\n/.exec(await terminal.waitFor(/process \d+\n/))!;
+    const [, address] = LISTENING.exec(await terminal.waitFor(LISTENING))!;
+    expect((await call(address!, "report")).status).toBe(200);
+    process.kill(Number(pid), "SIGTERM");
+    await terminal.waitFor(/SIGTERM received, stopping\nstopped\n/);
+    expect(terminal.output()).not.toContain("> ");
+  });
+});
+
+describe("a daemon in the foreground whose input is not a terminal", () => {
+  test("runs each line, and quit ends it", async () => {
+    using conf = configuration(PREAMBLE);
+    const { code, output, errors } = await runProgram(["-C", conf.file], "stats()\n1+1\nquit\nstats()\n");
+    expect([code, errors]).toEqual([0, ""]);
+    expect(output).toEndWith("\n0 reports\n2\nquit received, stopping\nstopped\n");
+  });
+
+  test.each([
+    ["ends", "< /dev/null"],
+    ["breaks", "< /"],
+    ["is closed", "<&-"],
+    ["cannot be read", "0> /dev/null"],
+  ])("goes on when the input %s", async (_, redirect) => {
+    using conf = configuration(PREAMBLE);
+    const output = await serveOnce(`exec "$0" index.ts -C "$1" ${redirect}`, conf.file);
+    expect(output).toEndWith("SIGTERM received, stopping\nstopped\n");
+  });
+
+  test.each(["-s", "-D"])("does not read it with %s", async (option) => {
+    using conf = configuration(PREAMBLE);
+    const input = join(conf.path, "input");
+    writeFileSync(input, "stats()\nquit\n");
+    const output = await serveOnce(`exec "$0" index.ts ${option} -C "$1" < ${input}`, conf.file);
+    expect(output).not.toContain("reports");
+    expect(output).toContain("SIGTERM received");
+  });
+
+  /** Starts a daemon by a shell, has it take a report, ends it, and gives its output. */
+  async function serveOnce(command: string, file: string): Promise<string> {
+    const child = Bun.spawn(["sh", "-c", command, process.execPath, file], { stdout: "pipe", stderr: "inherit" });
+    let output = "";
+    let called = false;
+    for await (const bytes of child.stdout) {
+      output += Buffer.from(bytes).toString();
+      const address = LISTENING.exec(output)?.[1];
+      if (called || address === undefined) continue;
+      called = true;
+      expect((await call(address, "report")).status).toBe(200);
+      child.kill("SIGTERM");
+    }
+    expect(await child.exited).toBe(0);
+    return output;
+  }
+});

@@ -1,0 +1,55 @@
+/** A control socket whose Lua is a function of the spec, and a folder with a configuration for its clients. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { type ByteString, toByteString } from "../../lib/byte-string.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { formatListener } from "../../lib/config.ts";
+import type { Execute } from "../../lib/console/answer.ts";
+import { ControlServer } from "../../lib/control/server.ts";
+import { Log } from "../../lib/log.ts";
+import { temporaryFolder } from "./daemon.ts";
+
+export const KEY = Buffer.from("spec key of 32 bytes, not random").toString("base64");
+
+export interface ControlSocket extends AsyncDisposable {
+  /** `127.0.0.1:port`. */
+  address: string;
+  /** A configuration that names the socket and the key. */
+  file: string;
+  folder: string;
+  /** What the clients have sent. */
+  chunks: string[];
+  server: ControlServer;
+}
+
+/** @param answer what a chunk is answered; without one, the chunk */
+export async function openControlSocket(
+  answer: (chunk: string) => string | Promise<string> = (chunk) => chunk,
+): Promise<ControlSocket> {
+  const chunks: string[] = [];
+  const run: Execute = async (chunk) => {
+    const text = Buffer.from(chunk, "latin1").toString();
+    chunks.push(text);
+    return toByteString(await answer(text)) as ByteString;
+  };
+  const log = new Log({ sink: () => {} });
+  const key = new Uint8Array(Buffer.from(KEY, "base64"));
+  const server = new ControlServer({ clock: systemClock, log, key: () => key, run });
+  server.listen({ hostname: "127.0.0.1", port: 0 });
+  const address = formatListener(server.address!);
+  const folder = temporaryFolder();
+  const file = join(folder.path, "spec.conf");
+  writeFileSync(file, `controlSocket("${address}") setKey("${KEY}")\n`);
+  return {
+    address,
+    file,
+    folder: folder.path,
+    chunks,
+    server,
+    async [Symbol.asyncDispose]() {
+      server.cut();
+      folder[Symbol.dispose]();
+    },
+  };
+}
