@@ -6,8 +6,8 @@ import { createSecureContext } from "node:tls";
 export interface Tls {
   files: TlsFiles;
   options: TlsOptions;
-  /** As they were when the files were read. */
-  credentials: Credentials;
+  /** `file:line: ` of the call that asked for it, for messages. */
+  where: string;
 }
 
 /** PEM files, absolute. */
@@ -31,6 +31,8 @@ export interface Credentials {
   /** PEM, as is the key. */
   cert: string;
   key: string;
+  /** The certificate's. */
+  file: string;
   validFrom: Date;
   validUntil: Date;
 }
@@ -92,7 +94,10 @@ function canonicalName(name: string): string {
   return ALIASES.get(plain) ?? [...OPTIONS.keys()].find((known) => known.toLowerCase() === plain) ?? name;
 }
 
-/** @throws {TlsError} when a file cannot be read or used, or the two do not belong together */
+/**
+ * Not when the configuration is loaded: `-c` and `-e` load it too, for users who may not read the key.
+ * @throws {TlsError} when a file cannot be read or used, or the two do not belong together
+ */
 export function readCredentials(files: TlsFiles): Credentials {
   const cert = readPem("certificate", files.certificate);
   const key = readPem("key", files.key);
@@ -105,13 +110,14 @@ export function readCredentials(files: TlsFiles): Credentials {
   if (!isAccepted({ cert, key })) {
     throw new TlsError(`${describe("certificate", files.certificate)} or one behind it in that file cannot be used`);
   }
-  return { cert, key, validFrom: new Date(certificate.validFrom), validUntil: new Date(certificate.validTo) };
+  const [validFrom, validUntil] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
+  return { cert, key, file: files.certificate, validFrom, validUntil };
 }
 
 /** Why clients will not accept a certificate now, for a warning; undefined when its dates are good. @param now milliseconds since 1970 */
-export function dateProblem({ files, credentials }: Tls, now: number): string | undefined {
-  const { validFrom, validUntil } = credentials;
-  const certificate = describe("certificate", files.certificate);
+export function dateProblem(credentials: Credentials, now: number): string | undefined {
+  const { file, validFrom, validUntil } = credentials;
+  const certificate = describe("certificate", file);
   if (now > validUntil.getTime()) return `${certificate} expired at ${validUntil.toISOString()}`;
   if (now < validFrom.getTime()) return `${certificate} is not valid before ${validFrom.toISOString()}`;
   return undefined;

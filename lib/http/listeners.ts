@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import { formatListener, type HttpListener } from "../config.ts";
 import type { Log } from "../log.ts";
-import { dateProblem, readCredentials, type Tls } from "../tls.ts";
+import { type Credentials, dateProblem, readCredentials } from "../tls.ts";
 
 /** Seconds that a connection may idle, and about as many for a request to arrive: bytes that trickle in do not count. */
 export const IDLE_TIMEOUT = 30;
@@ -15,8 +15,15 @@ interface Handlers {
   error: (error: Error) => Response;
 }
 
+interface Open {
+  listener: HttpListener;
+  /** Undefined without TLS. */
+  credentials: Credentials | undefined;
+  server: Server;
+}
+
 export class Listeners {
-  private readonly open: { listener: HttpListener; server: Server }[] = [];
+  private readonly open: Open[] = [];
   /** No longer listening, until what they have in flight is answered. */
   private readonly leaving = new Set<Server>();
 
@@ -39,11 +46,11 @@ export class Listeners {
     return this.open.map(({ listener }) => listener);
   }
 
-  /** @throws {Error} when the address cannot be bound, with the reason */
+  /** @throws {Error} when certificate and key cannot be used, or the address cannot be bound, with the reason */
   listen(listener: HttpListener): void {
-    if (listener.tls) this.warnOfDates(listener.tls);
-    const server = this.serve(listener);
-    this.open.push({ listener: { ...listener, port: server.port! }, server });
+    const credentials = this.readCredentials(listener);
+    const server = this.serve(listener, credentials);
+    this.open.push({ listener: { ...listener, port: server.port! }, credentials, server });
   }
 
   /**
@@ -53,21 +60,16 @@ export class Listeners {
    */
   reloadCertificates(): void {
     for (const entry of this.open) {
-      const { tls } = entry.listener;
-      if (!tls) continue;
       const address = formatListener(entry.listener);
       try {
-        const credentials = readCredentials(tls.files);
-        const renewed = { ...tls, credentials };
-        this.warnOfDates(renewed);
-        if (credentials.cert === tls.credentials.cert && credentials.key === tls.credentials.key) continue;
-        const listener = { ...entry.listener, tls: renewed };
+        const credentials = this.readCredentials(entry.listener);
+        if (credentials?.cert === entry.credentials?.cert && credentials?.key === entry.credentials?.key) continue;
         this.leave(entry.server);
-        entry.server = this.serve(listener);
-        entry.listener = listener;
+        entry.server = this.serve(entry.listener, credentials);
+        entry.credentials = credentials;
         this.ports.log.notice(`new certificate on ${address}`);
       } catch (error) {
-        this.ports.log.error(`certificate of ${address} not reloaded: ${(error as Error).message}`);
+        this.ports.log.error(`certificate of ${address} not replaced: ${(error as Error).message}`);
       }
     }
   }
@@ -91,7 +93,7 @@ export class Listeners {
     void server.stop().then(() => this.leaving.delete(server));
   }
 
-  private serve(listener: HttpListener): Server {
+  private serve(listener: HttpListener, credentials: Credentials | undefined): Server {
     const { hostname, port, tls } = listener;
     try {
       return Bun.serve({
@@ -103,7 +105,7 @@ export class Listeners {
         development: false,
         // Bodies are bounded where they are read, so that the answer can say so.
         maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-        ...(tls ? { tls: { ...tls.options, cert: tls.credentials.cert, key: tls.credentials.key } } : {}),
+        ...(credentials && { tls: { ...tls?.options, cert: credentials.cert, key: credentials.key } }),
         ...this.handlers,
       });
     } catch (error) {
@@ -112,8 +114,15 @@ export class Listeners {
     }
   }
 
-  private warnOfDates(tls: Tls): void {
-    const problem = dateProblem(tls, this.ports.clock.now());
-    if (problem) this.ports.log.warn(problem);
+  private readCredentials({ tls }: HttpListener): Credentials | undefined {
+    if (!tls) return undefined;
+    try {
+      const credentials = readCredentials(tls.files);
+      const problem = dateProblem(credentials, this.ports.clock.now());
+      if (problem) this.ports.log.warn(problem);
+      return credentials;
+    } catch (error) {
+      throw new Error(`${tls.where}${(error as Error).message}`);
+    }
   }
 }

@@ -6,7 +6,6 @@ import { systemClock } from "../../lib/clock.ts";
 import { readBody } from "../../lib/http/body.ts";
 import { Listeners } from "../../lib/http/listeners.ts";
 import { Log } from "../../lib/log.ts";
-import { readCredentials } from "../../lib/tls.ts";
 import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
 import { temporaryFolder } from "../support/daemon.ts";
 
@@ -51,7 +50,7 @@ test.skipIf(NO_OPENSSL !== undefined)(
     };
     const listeners = new Listeners(handlers, { clock: systemClock, log: new Log({ sink: () => {} }) }, TIMEOUT);
     listeners.listen({ hostname: HOST, port: 0 });
-    listeners.listen({ hostname: HOST, port: 0, tls: { files, options: {}, credentials: readCredentials(files) } });
+    listeners.listen({ hostname: HOST, port: 0, tls: { files, options: {}, where: "" } });
     const [plain, secure] = listeners.addresses.map(({ port }) => port);
     const hello = Buffer.from("1603010200010001fc0303", "hex");
     await Promise.all([

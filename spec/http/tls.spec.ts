@@ -141,8 +141,8 @@ describe.skipIf(NO_OPENSSL !== undefined)(`TLS listeners${NO_OPENSSL ? ` (not ru
     const more = { "chain.pem": files["one.pem"]! + broken, "encrypted.key": readFileSync(encrypted, "utf8") };
     const refused = async (cert: string, key: string): Promise<string> =>
       (await refusal(`\n${listener("", cert, key)}`, { ...files, ...more })).replace(/^.*spec\.conf:/, "");
-    expect(await refused("no.pem", "one.key")).toBe('2: addListener: certificate "no.pem" cannot be read: ENOENT');
-    expect(await refused("one.pem", "no.key")).toBe('2: addListener: key "no.key" cannot be read: ENOENT');
+    expect(await refused("no.pem", "one.key")).toBe('2: certificate "no.pem" cannot be read: ENOENT');
+    expect(await refused("one.pem", "no.key")).toBe('2: key "no.key" cannot be read: ENOENT');
     expect(await refused("/dev", "one.key")).toEndWith('certificate "dev" cannot be read: it is not a regular file');
     expect(await refused("one.key", "one.key")).toEndWith('certificate "one.key" is not a certificate in PEM');
     expect(await refused("one.pem", "one.pem")).toEndWith('key "one.pem" is not a private key in PEM');
@@ -162,8 +162,7 @@ describe.skipIf(NO_OPENSSL !== undefined)(`TLS listeners${NO_OPENSSL ? ` (not ru
     using made = certificates();
     const files = { certificate: join(made.path, "one.pem"), key: join(made.path, "one.key") };
     const credentials = readCredentials(files);
-    const problem = (milliseconds: number): string | undefined =>
-      dateProblem({ files, options: {}, credentials }, milliseconds);
+    const problem = (milliseconds: number): string | undefined => dateProblem(credentials, milliseconds);
     const [from, until] = [credentials.validFrom, credentials.validUntil];
     expect(problem(from.getTime() - 1)).toBe(
       `certificate "${files.certificate}" is not valid before ${from.toISOString()}`,
@@ -233,7 +232,7 @@ describe.skipIf(NO_OPENSSL !== undefined)(`New certificates${NO_OPENSSL ? ` (not
       { fetch: () => answered.then(() => new Response("answer")), error: () => new Response(null, { status: 500 }) },
       { clock: systemClock, log: new Log({ sink: (line) => logs.push(line) }) },
     );
-    listeners.listen({ hostname: HOST, port: 0, tls: { files, options: {}, credentials: readCredentials(files) } });
+    listeners.listen({ hostname: HOST, port: 0, tls: { files, options: {}, where: "spec.conf:1: " } });
     listeners.listen({ hostname: HOST, port: 0 });
     return {
       listeners,
@@ -276,7 +275,7 @@ describe.skipIf(NO_OPENSSL !== undefined)(`New certificates${NO_OPENSSL ? ` (not
       expect(await servedCertificate(port)).toBe(made.ca);
       return logs.at(-1)!.replaceAll(/(?<=")[^"]*\//g, "");
     };
-    const problem = `certificate of ${HOST}:${port} not reloaded: `;
+    const problem = `certificate of ${HOST}:${port} not replaced: spec.conf:1: `;
     copyFileSync(join(made.path, "other.pem"), files.certificate);
     expect(await reload()).toBe(`${problem}certificate "cert.pem" and key "cert.key" are not a pair`);
     writeFileSync(files.certificate, "");

@@ -6,7 +6,7 @@ import { toText } from "../../byte-string.ts";
 import type { Config, Listener } from "../../config.ts";
 import { KEY_BYTES, parseKey } from "../../control/key.ts";
 import type { Log } from "../../log.ts";
-import { readCredentials, readTlsOptions, type Tls, TlsError } from "../../tls.ts";
+import { readTlsOptions, type Tls, TlsError } from "../../tls.ts";
 import type { Call, HostFunction } from "../call.ts";
 import { LuaError, type LuaValue } from "../state.ts";
 
@@ -135,7 +135,7 @@ function readTls(call: Call, directory: string): Tls {
   const text = (value: LuaValue): string => (typeof value === "string" ? toText(value) : String(value));
   try {
     const options = readTlsOptions([...table].map(([name, value]) => [text(name), text(value)]));
-    return { files, options, credentials: readCredentials(files) };
+    return { files, options, where: call.where() };
   } catch (error) {
     if (error instanceof TlsError) throw new LuaError(`addListener: ${error.message}`);
     throw error;
