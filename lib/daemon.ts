@@ -6,7 +6,7 @@ import { formatListener, type HttpListener, type Listener } from "./config.ts";
 import { ControlServer } from "./control/server.ts";
 import type { Listeners } from "./http/listeners.ts";
 import { HttpServer } from "./http/server.ts";
-import { ConfigError, type Loaded } from "./load-config.ts";
+import { ConfigError, type Loaded, missingKey } from "./load-config.ts";
 import type { Log } from "./log.ts";
 import type { ParseDevice } from "./login-tuple.ts";
 import { policyFailed } from "./policy-failure.ts";
@@ -64,9 +64,8 @@ export class Daemon {
     const daemon = new Daemon(loaded, ports);
     const { log } = ports;
     const { config } = loaded;
-    if (config.controlSocket && !config.key) {
-      throw new ConfigError("controlSocket: there is no key: setKey() sets one, --make-key prints one");
-    }
+    const noKey = missingKey(config);
+    if (noKey) throw new ConfigError(noKey);
     try {
       for (const listener of config.listeners) daemon.http.listen(listener);
       if (config.controlSocket) daemon.control.listen(config.controlSocket);
