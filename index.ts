@@ -24,10 +24,13 @@ const EXIT_USAGE = 2;
 /** Errors that say all there is to say; what else is thrown is a bug, and shows where. */
 const EXPECTED = [UsageError, ConfigError, RegexesFileError, ControlError, ConsoleError, DetachError];
 
+/** That of this file, or of the executable that `bun run compile` makes. */
+const PROGRAM_FOLDER = Bun.isStandaloneExecutable ? dirname(process.execPath) : import.meta.dir;
+
 const DEFAULT_CONFIGS = [
   "/etc/wforce/trackalert.conf",
   "/etc/trackalert.conf",
-  join(import.meta.dir, "conf", "trackalert.conf"),
+  join(PROGRAM_FOLDER, "conf", "trackalert.conf"),
 ];
 
 /** In the process that `-d` starts: tells the one that started it. */

@@ -14,12 +14,12 @@ export interface Program extends AsyncDisposable {
 }
 
 /** @param args of trackalert; `script` is what Bun runs, index.ts unless given */
-export function startProgram(args: string[], script = "index.ts", cwd = PROJECT): Program {
-  const child = Bun.spawn([process.execPath, resolve(PROJECT, script), ...args], {
-    cwd,
-    stdout: "pipe",
-    stderr: "pipe",
-  });
+export const startProgram = (args: string[], script = "index.ts", cwd = PROJECT): Program =>
+  startCommand([process.execPath, resolve(PROJECT, script), ...args], cwd);
+
+/** Runs any program. */
+export function startCommand(command: string[], cwd: string): Program {
+  const child = Bun.spawn(command, { cwd, stdout: "pipe", stderr: "pipe" });
   const listeners = new Set<() => void>();
   let output = "";
   let closed = false;
