@@ -36,8 +36,8 @@ export interface Check {
 }
 
 const DAY = 86_400_000;
-/** Milliseconds. MaxMind builds its databases twice a week; its license wants them replaced within 30 days. */
-const OLD_DATABASE = 60 * DAY;
+/** Milliseconds. MaxMind's license wants a database replaced within 30 days of its successor's release. */
+const OLD_DATABASE = 30 * DAY;
 /** Characters of a password. */
 const SHORT_PASSWORD = 12;
 /** Of the reference's own configurations and manual. */
