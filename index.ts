@@ -17,6 +17,8 @@ import { DeviceParser } from "./lib/device/device.ts";
 import { readRegexesFile, RegexesFileError } from "./lib/device/regexes-file.ts";
 import { ConfigError, loadConfig } from "./lib/load-config.ts";
 import { escapeControls, Log, type LogSink, standardOutput, tracebackLines } from "./lib/log.ts";
+import { Syslog } from "./lib/syslog.ts";
+import { isJournal, ServiceManager } from "./lib/systemd.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -85,13 +87,20 @@ async function runDetached(): Promise<number> {
 }
 
 /** Runs the daemon until a signal ends it. */
-async function serve({ config, way, regexes, stamp, level, verbose }: ServeOptions): Promise<void> {
+async function serve({ config, way, regexes, stamp, facility, level, verbose }: ServeOptions): Promise<void> {
   const file = configFile(config);
   const clock = systemClock;
-  const output = standardOutput();
+  const journal = isJournal(process.env);
+  const output = standardOutput(journal);
   let local: LocalConsole | undefined;
   const sink: LogSink = (line, level) => (local ? local.above(() => output(line, level)) : output(line, level));
-  const log = new Log({ sink, level, verbose, stamp: stamp ? clock : undefined });
+  // The journal would have each line twice.
+  const syslog = journal ? undefined : new Syslog(facility, clock);
+  const log = new Log({ sink, level, verbose, stamp: stamp ? clock : undefined, syslog });
+  const manager = new ServiceManager(way === "detached" ? {} : process.env, { clock, log });
+  // From the beginning, since a SIGHUP that nobody handles ends the process.
+  let reload = (): void => {};
+  process.on("SIGHUP", () => reload());
   const devices = await openDevices(regexes, log);
   const loaded = await loadConfig(file, { clock, log });
   loaded.engine.tasks.onBroken = ({ message }) => {
@@ -100,15 +109,27 @@ async function serve({ config, way, regexes, stamp, level, verbose }: ServeOptio
     process.exit(EXIT_FAILURE);
   };
   process.chdir(dirname(resolve(file)));
+  // Before anyone hears that the daemon serves: from then on it ends in good order.
+  const signal = nextSignal();
   const daemon = await Daemon.start(loaded, { clock, log, parseDevice: (protocol, id) => devices.parse(protocol, id) });
+  if (syslog?.open() === false) log.debug("nothing goes to syslog: no socket takes datagrams at /dev/log");
+  manager.ready();
   report?.serves();
-  const reasons = [nextSignal(), loaded.shutdown.then(() => "shutdown()")];
+  reload = () => {
+    manager.reloading();
+    daemon.reload();
+    manager.ready();
+  };
+  const reasons = [signal, loaded.shutdown.then(() => "shutdown()")];
   if (way === "console") reasons.push((local = openLocalConsole((chunk) => daemon.execute(chunk), log)).left);
   const reason = await Promise.race(reasons);
   local?.close();
+  reload = () => {};
+  manager.stopping();
   log.notice(`${reason} received, stopping`);
   await daemon.stop();
   log.notice("stopped");
+  await log.flush();
   process.exit(0);
 }
 

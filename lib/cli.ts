@@ -10,6 +10,7 @@ import { type ArgsDef, type CommandDef, parseArgs, renderUsage } from "citty";
 import { version } from "../package.json";
 import { keyLine } from "./control/key.ts";
 import { escapeControls, Level } from "./log.ts";
+import { Facility } from "./syslog.ts";
 
 const ARGS = {
   client: {
@@ -39,6 +40,12 @@ const ARGS = {
   systemd: { type: "boolean", alias: "s", description: "Foreground, no console, for a supervisor" },
   docker: { type: "boolean", alias: "D", description: "Foreground, no console, each log line stamped with the time" },
   daemon: { type: "boolean", alias: "d", description: "Detach from the terminal; returns when the daemon serves" },
+  facility: {
+    type: "string",
+    alias: "f",
+    valueHint: "NAME",
+    description: "Syslog facility: kern, user, mail, local0 and the like; daemon unless given",
+  },
   loglevel: {
     type: "string",
     alias: "l",
@@ -81,6 +88,8 @@ export interface ServeOptions extends CommonOptions {
   /** A regexes.yaml for user agents. */
   regexes: string | undefined;
   stamp: boolean;
+  /** What syslog files the lines under. */
+  facility: Facility;
 }
 
 export interface ClientOptions extends CommonOptions {
@@ -129,6 +138,7 @@ export async function readCommandLine(args: readonly string[]): Promise<Program>
       way: way === undefined ? "console" : way === "daemon" ? "detached" : "supervised",
       regexes,
       stamp: parsed.docker ?? false,
+      facility: readFacility(parsed.facility),
       level: readLevel(parsed.loglevel, Level.info),
       verbose,
     },
@@ -139,6 +149,12 @@ function readLevel(text: string | undefined, standard: Level): Level {
   if (text === undefined) return standard;
   if (!/^[0-7]$/.test(text)) throw new UsageError(`option -l: level from 0 to 7 expected, got '${text}'`);
   return Number(text) as Level;
+}
+
+function readFacility(name: string | undefined): Facility {
+  if (name === undefined) return Facility.daemon;
+  if (Object.hasOwn(Facility, name)) return Facility[name as keyof typeof Facility];
+  throw new UsageError(`option -f: one of ${Object.keys(Facility).join(" ")} expected, got '${name}'`);
 }
 
 /** Writes every option as `--name` or `--name=value`, one a word. */

@@ -101,6 +101,15 @@ export class Daemon {
     return this.loaded.engine.runConsole(chunk);
   }
 
+  /** Opens GeoIP databases, certificates and the log anew. What cannot be opened stays as it was, which is logged. */
+  reload(): void {
+    const { geoip } = this.loaded.engine;
+    this.log.reopen();
+    const [all, failures] = [geoip.all.size, geoip.reload().length];
+    this.http.reloadCertificates();
+    this.log.notice(`reloaded: the log, and ${all - failures} of ${all} GeoIP databases`);
+  }
+
   /** Stops accepting, lets requests, background functions and webhooks end within a bound, and frees the Lua state. */
   stop(): Promise<void> {
     return (this.stopping ??= this.end());

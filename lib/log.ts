@@ -1,5 +1,6 @@
 /**
- * Log lines. Each has a syslog level; what is within the chosen level reaches the sink, one line at a time.
+ * Log lines. Each has a syslog level; what is within the chosen level reaches the sink, one line at a time, and everything
+ * reaches the system's log.
  * Nothing that a client or a policy says can forge a line: control characters are escaped.
  */
 import type { Clock } from "./clock.ts";
@@ -11,14 +12,24 @@ export type Level = (typeof Level)[keyof typeof Level];
 /** Where lines go. It must not throw, and takes the line without its end. */
 export type LogSink = (line: string, level: Level) => void;
 
+/** The system's log. It gets lines of every level, without a stamp: it has one of its own. */
+interface SystemLog {
+  write: LogSink;
+  /** Connects anew. */
+  reopen(): void;
+  /** Resolves when no line waits any more, or soon. */
+  flush(): Promise<void>;
+}
+
 export interface LogOptions {
   sink: LogSink;
-  /** The least urgent level that is written; {@link Level.info} unless given. */
+  /** The least urgent level that the sink gets; {@link Level.info} unless given. */
   level?: Level | undefined;
   /** The verbose Lua log functions speak, and debug lines are written. */
   verbose?: boolean | undefined;
-  /** Puts `[2026-11-22 06:23:58,958] ` (local time) before each line. */
+  /** Puts `[2026-11-22 06:23:58,958] ` (local time) before each line of the sink. */
   stamp?: Clock | undefined;
+  syslog?: SystemLog | undefined;
 }
 
 /** Characters of a message; a policy may log what a client sent. */
@@ -34,10 +45,24 @@ export class Log {
   }
 
   write(level: Level, message: string): void {
-    if (level > this.most) return;
-    const { sink, stamp } = this.options;
+    const { sink, stamp, syslog } = this.options;
+    const shown = level <= this.most;
+    const recorded = syslog && (level < Level.debug || this.verbose);
+    if (!shown && !recorded) return;
     const text = message.length > LONGEST_LINE ? `${message.slice(0, LONGEST_LINE)}… (cut)` : message;
-    sink(`${stamp ? timestamp(stamp.now()) : ""}${escapeControls(text)}`, level);
+    const line = escapeControls(text);
+    if (shown) sink(stamp ? timestamp(stamp.now()) + line : line, level);
+    if (recorded) syslog.write(line, level);
+  }
+
+  /** Connects to the system's log anew. */
+  reopen(): void {
+    this.options.syslog?.reopen();
+  }
+
+  /** Lets lines out that a slow reader of the system's log has not taken. Resolves soon in any case. */
+  async flush(): Promise<void> {
+    await this.options.syslog?.flush();
   }
 
   error = (message: string): void => this.write(Level.error, message);
@@ -96,23 +121,25 @@ const MOST_BUFFERED = 4 * 1024 * 1024;
 /**
  * Lines on standard output. A reader that has gone away or does not read ends the lines, not the daemon: what does not fit
  * is dropped, and how much is said when there is room again.
+ * @param journal puts each line's level before it as `<6>`, which systemd's journal takes off (sd-daemon(3))
  */
-export function standardOutput(): LogSink {
+export function standardOutput(journal = false): LogSink {
   const { stdout } = process;
   let [waiting, dropped] = [0, 0];
   stdout.on("error", () => {});
-  const write = (line: string): void => {
+  const write = (text: string, level: Level): void => {
+    const line = journal ? `<${level}>${text}` : text;
     const { length } = line;
     waiting += length;
     stdout.write(`${line}\n`, () => void (waiting -= length));
   };
-  return (line) => {
+  return (line, level) => {
     if (waiting > MOST_BUFFERED) {
       dropped++;
       return;
     }
-    if (dropped > 0) write(`${dropped} log lines were dropped: standard output was not read`);
+    if (dropped > 0) write(`${dropped} log lines were dropped: standard output was not read`, Level.warning);
     dropped = 0;
-    write(line);
+    write(line, level);
   };
 }

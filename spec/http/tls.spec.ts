@@ -10,6 +10,7 @@ import { Log } from "../../lib/log.ts";
 import { dateProblem, readCredentials, readTlsOptions } from "../../lib/tls.ts";
 import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
 import { AUTHORIZATION, startDaemon, temporaryFolder, type TestDaemon } from "../support/daemon.ts";
+import { startProgram } from "../support/program.ts";
 
 const HOST = "127.0.0.1";
 
@@ -285,5 +286,19 @@ describe.skipIf(NO_OPENSSL !== undefined)(`New certificates${NO_OPENSSL ? ` (not
     serving.replace("other");
     listeners.reloadCertificates();
     expect(await servedCertificate(port)).toBe(made.files["other.pem"]!);
+  });
+
+  test("are served after SIGHUP", async () => {
+    using made = certificates();
+    const file = join(made.path, "spec.conf");
+    writeFileSync(file, `${listener()} ${listener("", "other.pem", "other.key")}`);
+    await using program = startProgram(["-s", "-C", file]);
+    const [, one, other] = await program.waitFor(/listening on \S+:(\d+) with TLS\nlistening on \S+:(\d+) with TLS\n/);
+    copyFileSync(join(made.path, "other.pem"), join(made.path, "one.pem"));
+    copyFileSync(join(made.path, "other.key"), join(made.path, "one.key"));
+    program.kill("SIGHUP");
+    await program.waitFor(/reloaded: /);
+    expect(program.output().match(/new certificate on .*/g)).toEqual([`new certificate on ${HOST}:${one}`]);
+    for (const port of [one, other]) expect(await servedCertificate(Number(port))).toBe(made.files["other.pem"]!);
   });
 });

@@ -13,9 +13,16 @@ export interface Program extends AsyncDisposable {
   ended: Promise<{ code: number; output: string; errors: string }>;
 }
 
-/** @param args of trackalert; `script` is what Bun runs, index.ts unless given */
-export const startProgram = (args: string[], script = "index.ts", cwd = PROJECT): Program =>
-  startCommand([process.execPath, resolve(PROJECT, script), ...args], cwd);
+/**
+ * @param args of trackalert; `script` is what Bun runs, index.ts unless given
+ * @param launcher a command that becomes the one that follows it, such as `env NAME=value`
+ */
+export const startProgram = (
+  args: string[],
+  script = "index.ts",
+  cwd = PROJECT,
+  launcher: readonly string[] = [],
+): Program => startCommand([...launcher, process.execPath, resolve(PROJECT, script), ...args], cwd);
 
 /** Runs any program. */
 export function startCommand(command: string[], cwd: string): Program {
