@@ -4,7 +4,10 @@ import { formatListener, type HttpListener } from "../config.ts";
 import type { Log } from "../log.ts";
 import { type Credentials, dateProblem, readCredentials } from "../tls.ts";
 
-/** Seconds that a connection may idle, and about as many for a request to arrive: bytes that trickle in do not count. */
+/**
+ * Seconds that a connection may idle between requests, and that a body may take: bytes that trickle in do not count. Bun
+ * gives TLS's handshake and the header about 12 on its own.
+ */
 export const IDLE_TIMEOUT = 30;
 
 type Server = Bun.Server<undefined>;
