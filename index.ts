@@ -3,7 +3,9 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
-import { type ClientOptions, readCommandLine, type ServeOptions, UsageError } from "./lib/cli.ts";
+import { formatCheck } from "./lib/check-text.ts";
+import { checkConfig } from "./lib/check.ts";
+import { type CheckOptions, type ClientOptions, readCommandLine, type ServeOptions, UsageError } from "./lib/cli.ts";
 import { systemClock } from "./lib/clock.ts";
 import { ConsoleError } from "./lib/console/answer.ts";
 import { runClient } from "./lib/console/client.ts";
@@ -24,10 +26,13 @@ const EXIT_USAGE = 2;
 /** Errors that say all there is to say; what else is thrown is a bug, and shows where. */
 const EXPECTED = [UsageError, ConfigError, RegexesFileError, ControlError, ConsoleError, DetachError];
 
+/** That of this file, or of the executable that `bun run compile` makes. */
+const PROGRAM_FOLDER = Bun.isStandaloneExecutable ? dirname(process.execPath) : import.meta.dir;
+
 const DEFAULT_CONFIGS = [
   "/etc/wforce/trackalert.conf",
   "/etc/trackalert.conf",
-  join(import.meta.dir, "conf", "trackalert.conf"),
+  join(PROGRAM_FOLDER, "conf", "trackalert.conf"),
 ];
 
 /** In the process that `-d` starts: tells the one that started it. */
@@ -37,6 +42,7 @@ try {
   const program = await readCommandLine(process.argv.slice(2));
   if (program.action === "print") console.log(process.stdout.isTTY ? program.text : Bun.stripANSI(program.text));
   else if (program.action === "client") process.exit(await runConsole(program.options));
+  else if (program.action === "check") process.exit(await check(program.options));
   else if (program.options.way === "detached" && !report) process.exit(await runDetached());
   else await serve(program.options);
 } catch (error) {
@@ -64,6 +70,14 @@ function configFile(config: string | undefined): string {
 async function runConsole({ config, execute, level, verbose }: ClientOptions): Promise<number> {
   const log = new Log({ sink: (line) => console.error(line), level, verbose });
   return runClient(configFile(config), execute, { clock: systemClock, log });
+}
+
+/** @returns the exit code */
+async function check({ config, regexes, json }: CheckOptions): Promise<number> {
+  const outcome = await checkConfig(configFile(config), regexes, systemClock);
+  console.log(json ? JSON.stringify(outcome, null, 2) : formatCheck(outcome).join("\n"));
+  if (!json) for (const error of outcome.errors) console.error(escapeControls(error));
+  return outcome.errors.length === 0 ? 0 : EXIT_FAILURE;
 }
 
 /** @returns the exit code */

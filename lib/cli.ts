@@ -53,6 +53,8 @@ const ARGS = {
     description: "0 (emerg) to 7 (debug): what reaches standard output; 6 unless given",
   },
   verbose: { type: "boolean", alias: "v", description: "Debug level, and the verbose Lua log functions speak" },
+  "check-config": { type: "boolean", description: "Load everything, open nothing, print what there is; exit 0 or 1" },
+  json: { type: "boolean", description: "Print the outcome of --check-config as JSON" },
   "make-key": { type: "boolean", description: "Print a setKey() line with a new key and exit" },
   help: { type: "boolean", alias: "h", description: "Print this and exit" },
   version: { type: "boolean", description: "Print the version and exit" },
@@ -71,7 +73,7 @@ const COMMAND: CommandDef<typeof ARGS> = {
 const VALUE_OPTIONAL: ReadonlySet<string> = new Set(["client"]);
 
 /** Ways to run; an option of one way excludes those of the others. */
-const WAYS = [["client", "execute"], ["daemon"], ["systemd", "docker"]] as const;
+const WAYS = [["client", "execute"], ["check-config"], ["daemon"], ["systemd", "docker"]] as const;
 
 interface CommonOptions {
   /** Undefined: the first default that exists. */
@@ -95,10 +97,15 @@ export interface ClientOptions extends CommonOptions {
   execute: string | undefined;
 }
 
+export interface CheckOptions extends Pick<ServeOptions, "config" | "regexes"> {
+  json: boolean;
+}
+
 type Program =
   | { action: "print"; text: string }
   | { action: "serve"; options: ServeOptions }
-  | { action: "client"; options: ClientOptions };
+  | { action: "client"; options: ClientOptions }
+  | { action: "check"; options: CheckOptions };
 
 /** The command line cannot be understood: one line for standard error, exit 2. */
 export class UsageError extends Error {
@@ -116,7 +123,9 @@ export async function readCommandLine(args: readonly string[]): Promise<Program>
   if (parsed["make-key"]) return { action: "print", text: keyLine() };
   const [way, other] = WAYS.map((names) => names.find((name) => parsed[name] !== undefined)).filter(Boolean);
   if (other) throw new UsageError(`options --${way} and --${other} exclude each other`);
-  const { client, execute, config, verbose = false } = parsed;
+  const { client, execute, config, regexes, json = false, verbose = false } = parsed;
+  if (way === "check-config") return { action: "check", options: { config, regexes, json } };
+  if (json) throw new UsageError("option --json needs --check-config");
   if (way === "client" || way === "execute") {
     if (client && config) throw new UsageError("options --client and --config name a configuration each: give one");
     const level = readLevel(parsed.loglevel, Level.error);
@@ -127,7 +136,7 @@ export async function readCommandLine(args: readonly string[]): Promise<Program>
     options: {
       config,
       way: way === undefined ? "console" : way === "daemon" ? "detached" : "supervised",
-      regexes: parsed.regexes,
+      regexes,
       stamp: parsed.docker ?? false,
       facility: readFacility(parsed.facility),
       level: readLevel(parsed.loglevel, Level.info),

@@ -106,6 +106,10 @@ export async function loadConfig(file: string, { clock, log, inert = false }: Lo
   return { config, policy, engine, metrics, stats, webhooks, shutdown };
 }
 
+/** Why the control socket cannot be opened, if so. */
+export const missingKey = ({ controlSocket, key }: Config): string | undefined =>
+  controlSocket && !key ? "controlSocket: there is no key: setKey() sets one, --make-key prints one" : undefined;
+
 /** @throws {ConfigError} for a schedule whose function does not exist */
 function checkSchedules({ schedules }: Config, policy: Policy): void {
   for (const schedule of schedules) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { type ClientOptions, readCommandLine, type ServeOptions, UsageError } from "../lib/cli.ts";
+import { type CheckOptions, type ClientOptions, readCommandLine, type ServeOptions, UsageError } from "../lib/cli.ts";
 import { version } from "../package.json";
 
 const SERVE: ServeOptions = {
@@ -102,6 +102,15 @@ describe("readCommandLine", () => {
     expect(await readCommandLine(line.split(" "))).toEqual({ action: "client", options: { ...CLIENT, ...options } });
   });
 
+  test.each([
+    ["--check-config", {}],
+    ["--check-config --json", { json: true }],
+    ["-C FILE --json --check-config -R X", { config: "FILE", regexes: "X", json: true }],
+  ] as [string, Partial<CheckOptions>][])("reads %p as a check", async (line, options) => {
+    const nothing = { config: undefined, regexes: undefined, json: false };
+    expect(await readCommandLine(line.split(" "))).toEqual({ action: "check", options: { ...nothing, ...options } });
+  });
+
   test("takes a chunk as it stands", async () => {
     const execute = "-- a = 'b'\nreturn 1";
     expect(await readCommandLine(["-e", execute])).toEqual({ action: "client", options: { ...CLIENT, execute } });
@@ -125,6 +134,9 @@ describe("readCommandLine", () => {
     ["-d -c", "--client and --daemon"],
     ["-D -e CMD", "--execute and --docker"],
     ["-d -s", "--daemon and --systemd"],
+    ["--check-config -s", "--check-config and --systemd"],
+    ["--check-config -e CMD", "--execute and --check-config"],
+    ["--json", "--json needs --check-config"],
     ["-d -D", "--daemon and --docker"],
     ["-f", "'-f' needs a value"],
     ["-f none", "local7 expected, got 'none'"],
