@@ -117,7 +117,8 @@ export class UsageError extends Error {
 
 /** @throws {UsageError} */
 export async function readCommandLine(args: readonly string[]): Promise<Program> {
-  const parsed = parseArgs<typeof ARGS>(expand(args), ARGS);
+  const words = expand(args);
+  const parsed = parseArgs<typeof ARGS>(words, ARGS);
   if (parsed.help) return { action: "print", text: await renderUsage(COMMAND) };
   if (parsed.version) return { action: "print", text: `trackalert ${version}` };
   if (parsed["make-key"]) return { action: "print", text: keyLine() };
@@ -127,6 +128,10 @@ export async function readCommandLine(args: readonly string[]): Promise<Program>
   if (way === "check-config") return { action: "check", options: { config, regexes, json } };
   if (json) throw new UsageError("option --json needs --check-config");
   if (way === "client" || way === "execute") {
+    // To run one of two commands would look as if both had run.
+    if (words.filter((word) => word.startsWith("--execute=")).length > 1) {
+      throw new UsageError("option --execute is given twice: put both commands into one");
+    }
     if (client && config) throw new UsageError("options --client and --config name a configuration each: give one");
     const level = readLevel(parsed.loglevel, Level.error);
     return { action: "client", options: { config: client || config, execute, level, verbose } };
@@ -157,7 +162,7 @@ function readFacility(name: string | undefined): Facility {
   throw new UsageError(`option -f: one of ${Object.keys(Facility).join(" ")} expected, got '${name}'`);
 }
 
-/** Writes every option as `--name` or `--name=value`, one a word. */
+/** Writes every option as `--name` or `--name=value`, one a word. Of a value that is given twice the last one counts. */
 function expand(args: readonly string[]): string[] {
   const words: string[] = [];
   const rest = [...args];

@@ -61,11 +61,11 @@ export class Daemon {
    * @throws {ConfigError} when one cannot be bound, or the control socket has no key; those already open are closed again
    */
   static async start(loaded: Loaded, ports: Ports): Promise<Daemon> {
-    const daemon = new Daemon(loaded, ports);
-    const { log } = ports;
     const { config } = loaded;
     const noKey = missingKey(config);
     if (noKey) throw new ConfigError(noKey);
+    const daemon = new Daemon(loaded, ports);
+    const { log } = ports;
     try {
       for (const listener of config.listeners) daemon.http.listen(listener);
       if (config.controlSocket) daemon.control.listen(config.controlSocket);

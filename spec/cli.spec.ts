@@ -169,6 +169,7 @@ describe("readCommandLine", () => {
     ["start", "'start'"],
     ["-s start", "'start'"],
     ["-C a b", "'b'"],
+    ["-e stats() -e showACL()", "--execute is given twice"],
     ["-", "'-'"],
   ])("refuses %p and says why", async (line, why) => {
     expect(await refusalOf(...line.split(" "))).toContain(why);

@@ -73,9 +73,14 @@ export class Tasks {
     return this.running?.kind;
   }
 
-  /** The thread of the task that is running; coroutines inside it have others. */
-  get thread(): LuaThread | undefined {
-    return this.running?.thread;
+  /** The number of the run that began last; runs are counted from 1. */
+  get lastRunNumber(): number {
+    return this.lastRun;
+  }
+
+  /** The number of the run that is going on, undefined between tasks. */
+  get runNumber(): number | undefined {
+    return this.running?.run;
   }
 
   /** Seconds on the processor after which a task is stopped. Asked at each start, so that it can change. */
