@@ -3,7 +3,16 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
-import { type ClientOptions, readCommandLine, type ServeOptions, UsageError } from "./lib/cli.ts";
+import { formatCheck } from "./lib/check-text.ts";
+import { checkConfig } from "./lib/check.ts";
+import {
+  type CheckOptions,
+  type ClientOptions,
+  readCommandLine,
+  type ReplayCommand,
+  type ServeOptions,
+  UsageError,
+} from "./lib/cli.ts";
 import { systemClock } from "./lib/clock.ts";
 import { ConsoleError } from "./lib/console/answer.ts";
 import { runClient } from "./lib/console/client.ts";
@@ -15,6 +24,7 @@ import { DeviceParser } from "./lib/device/device.ts";
 import { readRegexesFile, RegexesFileError } from "./lib/device/regexes-file.ts";
 import { ConfigError, loadConfig } from "./lib/load-config.ts";
 import { escapeControls, Log, type LogSink, standardOutput, tracebackLines } from "./lib/log.ts";
+import { replay } from "./lib/replay/program.ts";
 import { Syslog } from "./lib/syslog.ts";
 import { isJournal, ServiceManager } from "./lib/systemd.ts";
 
@@ -24,10 +34,13 @@ const EXIT_USAGE = 2;
 /** Errors that say all there is to say; what else is thrown is a bug, and shows where. */
 const EXPECTED = [UsageError, ConfigError, RegexesFileError, ControlError, ConsoleError, DetachError];
 
+/** That of this file, or of the executable that `bun run compile` makes. */
+const PROGRAM_FOLDER = Bun.isStandaloneExecutable ? dirname(process.execPath) : import.meta.dir;
+
 const DEFAULT_CONFIGS = [
   "/etc/wforce/trackalert.conf",
   "/etc/trackalert.conf",
-  join(import.meta.dir, "conf", "trackalert.conf"),
+  join(PROGRAM_FOLDER, "conf", "trackalert.conf"),
 ];
 
 /** In the process that `-d` starts: tells the one that started it. */
@@ -37,6 +50,8 @@ try {
   const program = await readCommandLine(process.argv.slice(2));
   if (program.action === "print") console.log(process.stdout.isTTY ? program.text : Bun.stripANSI(program.text));
   else if (program.action === "client") process.exit(await runConsole(program.options));
+  else if (program.action === "replay") process.exit(await runReplay(program.options));
+  else if (program.action === "check") process.exit(await check(program.options));
   else if (program.options.way === "detached" && !report) process.exit(await runDetached());
   else await serve(program.options);
 } catch (error) {
@@ -64,6 +79,28 @@ function configFile(config: string | undefined): string {
 async function runConsole({ config, execute, level, verbose }: ClientOptions): Promise<number> {
   const log = new Log({ sink: (line) => console.error(line), level, verbose });
   return runClient(configFile(config), execute, { clock: systemClock, log });
+}
+
+/** @returns the exit code */
+async function check({ config, regexes, json }: CheckOptions): Promise<number> {
+  const outcome = await checkConfig(configFile(config), regexes, systemClock);
+  console.log(json ? JSON.stringify(outcome, null, 2) : formatCheck(outcome).join("\n"));
+  if (!json) for (const error of outcome.errors) console.error(escapeControls(error));
+  return outcome.errors.length === 0 ? 0 : EXIT_FAILURE;
+}
+
+/** @returns the exit code */
+async function runReplay({ files, regexes, ...options }: ReplayCommand): Promise<number> {
+  const log = new Log({ sink: (line) => console.error(line) });
+  const devices = await openDevices(regexes, log);
+  const isTerminal = process.stdout.isTTY && process.stderr.isTTY;
+  return replay(files, {
+    ...options,
+    parseDevice: (protocol, id) => devices.parse(protocol, id),
+    print: (line) => console.log(line),
+    printAside: (line) => console.error(line),
+    draw: isTerminal ? (text) => void process.stderr.write(text) : undefined,
+  });
 }
 
 /** @returns the exit code */

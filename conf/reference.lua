@@ -9,6 +9,8 @@
 --- The daemon ---------------------------------------------------------------------------------------------------------
 
 addListener("127.0.0.1:8084", false, "", "", {}) -- (C) address and port, TLS, certificate, key, options. May be called often
+addListener("[::1]:8443", true, "cert.pem", "key.pem", { minimum_protocol = "TLSv1.2" }) -- (C) with TLS: PEM files and the
+-- options MinProtocol, MaxProtocol (TLSv1.0 to TLSv1.3), CipherString, Groups, SignatureAlgorithms
 webserver("127.0.0.1:8084", "password") -- (C) deprecated: addListener and setWebserverPassword in one
 setWebserverPassword("password") -- (C) for HTTP basic authentication, any user name. Without one, what needs it is refused
 setMetricsNoPassword() -- (C) /metrics needs no password
@@ -64,17 +66,22 @@ debugLog("message", { key = "value" }) -- level 7, only with -v
 
 --- Webhooks -----------------------------------------------------------------------------------------------------------
 
--- (C) keys: url (with %{YYYY}, %{MM}, %{dd}), secret, basic-auth ("user:password"), api-key, content-type, kafka ("true")
+-- (C) keys: url (with %{YYYY}, %{MM}, %{dd}), secret, basic-auth ("user:password"), api-key, content-type, kafka ("true"),
+-- max_attempts ("7"). Events of one webhook leave in order; one that has to be tried again may come after later ones
 addCustomWebHook("name", { url = "https://alerts.example/", secret = "secret" })
-runCustomWebHook("name", '{"some":"json"}') -- hands an event over and returns at once
+runCustomWebHook("name", '{"some":"json"}') -- hands an event over; with setStateDir it is on disk when this returns
 setNumWebHookThreads(5) -- (C) times
-setNumWebHookConnsPerThread(10) -- (C) is how many requests may be in flight
-setWebHookQueueSize(50000) -- (C) events that may wait
+setNumWebHookConnsPerThread(10) -- (C) is how many requests may be in flight; at most this many of one webhook, or half of all
+setWebHookQueueSize(50000) -- (C) events that may wait; what does not fit is lost, and logged
 setWebHookTimeoutSecs(2) -- (C) seconds for one attempt
 disableCurlPeerVerification() -- (C) accepts any certificate
 disableCurlHostVerification() -- (C) accepts a certificate for another host
 setCurlCABundleFile("ca.pem") -- (C) whom to trust
 setCurlClientCertAndKey("cert.pem", "key.pem") -- (C) who we are
+showCustomWebHooks() -- successes and failed attempts of each
+showWebHookQueue() -- events that are to be delivered
+showDeadLetters() -- events that were given up
+resendDeadLetters("delivery id") -- puts one of them back into the queue; all of them without an id
 
 --- Addresses ----------------------------------------------------------------------------------------------------------
 

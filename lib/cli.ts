@@ -53,6 +53,25 @@ const ARGS = {
     description: "0 (emerg) to 7 (debug): what reaches standard output; 6 unless given",
   },
   verbose: { type: "boolean", alias: "v", description: "Debug level, and the verbose Lua log functions speak" },
+  "check-config": { type: "boolean", description: "Load everything, open nothing, print what there is; exit 0 or 1" },
+  replay: {
+    type: "string",
+    valueHint: "FILE…",
+    description: "Run replay fixtures: recorded traffic through a configuration, on a virtual clock, with nothing sent",
+  },
+  run: { type: "string", valueHint: "REGEX", description: "With --replay: only fixtures whose name matches" },
+  junit: { type: "string", valueHint: "FILE", description: "With --replay: results as JUnit's XML, too" },
+  update: { type: "boolean", description: "With --replay: write what happened into fixtures that fail" },
+  json: { type: "boolean", description: "Print the outcome of --check-config or --replay as JSON" },
+  record: {
+    type: "string",
+    valueHint: "FILE",
+    description: "Append each accepted report to FILE, one JSON object a line, ready to replay",
+  },
+  "record-redact": {
+    type: "boolean",
+    description: "With --record: no password hashes, keyed hashes instead of logins and addresses",
+  },
   "make-key": { type: "boolean", description: "Print a setKey() line with a new key and exit" },
   help: { type: "boolean", alias: "h", description: "Print this and exit" },
   version: { type: "boolean", description: "Print the version and exit" },
@@ -71,7 +90,17 @@ const COMMAND: CommandDef<typeof ARGS> = {
 const VALUE_OPTIONAL: ReadonlySet<string> = new Set(["client"]);
 
 /** Ways to run; an option of one way excludes those of the others. */
-const WAYS = [["client", "execute"], ["daemon"], ["systemd", "docker"]] as const;
+const WAYS = [["client", "execute"], ["check-config"], ["replay"], ["daemon"], ["systemd", "docker"]] as const;
+const SERVING: ReadonlySet<string> = new Set(["daemon", "systemd", "docker"]);
+
+/** Options that need one of others. */
+const COMPANIONS = [
+  ["json", ["check-config", "replay"]],
+  ["run", ["replay"]],
+  ["junit", ["replay"]],
+  ["update", ["replay"]],
+  ["record-redact", ["record"]],
+] as const;
 
 interface CommonOptions {
   /** Undefined: the first default that exists. */
@@ -88,6 +117,8 @@ export interface ServeOptions extends CommonOptions {
   stamp: boolean;
   /** What syslog files the lines under. */
   facility: Facility;
+  /** Where reports are recorded. */
+  record: { file: string; redact: boolean } | undefined;
 }
 
 export interface ClientOptions extends CommonOptions {
@@ -95,10 +126,27 @@ export interface ClientOptions extends CommonOptions {
   execute: string | undefined;
 }
 
+export interface CheckOptions extends Pick<ServeOptions, "config" | "regexes"> {
+  json: boolean;
+}
+
+export interface ReplayCommand {
+  /** At least one. */
+  files: string[];
+  run: RegExp | undefined;
+  json: boolean;
+  junit: string | undefined;
+  update: boolean;
+  verbose: boolean;
+  regexes: string | undefined;
+}
+
 type Program =
   | { action: "print"; text: string }
+  | { action: "replay"; options: ReplayCommand }
   | { action: "serve"; options: ServeOptions }
-  | { action: "client"; options: ClientOptions };
+  | { action: "client"; options: ClientOptions }
+  | { action: "check"; options: CheckOptions };
 
 /** The command line cannot be understood: one line for standard error, exit 2. */
 export class UsageError extends Error {
@@ -110,14 +158,34 @@ export class UsageError extends Error {
 
 /** @throws {UsageError} */
 export async function readCommandLine(args: readonly string[]): Promise<Program> {
-  const parsed = parseArgs<typeof ARGS>(expand(args), ARGS);
+  const { words, files } = expand(args);
+  const parsed = parseArgs<typeof ARGS>(words, ARGS);
   if (parsed.help) return { action: "print", text: await renderUsage(COMMAND) };
   if (parsed.version) return { action: "print", text: `trackalert ${version}` };
   if (parsed["make-key"]) return { action: "print", text: keyLine() };
   const [way, other] = WAYS.map((names) => names.find((name) => parsed[name] !== undefined)).filter(Boolean);
   if (other) throw new UsageError(`options --${way} and --${other} exclude each other`);
-  const { client, execute, config, verbose = false } = parsed;
+  for (const [name, companions] of COMPANIONS) {
+    if (parsed[name] === undefined || companions.some((companion) => parsed[companion] !== undefined)) continue;
+    throw new UsageError(`option --${name} needs ${companions.map((companion) => `--${companion}`).join(" or ")}`);
+  }
+  const { client, execute, config, regexes, record, json = false, verbose = false } = parsed;
+  if (record !== undefined && way !== undefined && !SERVING.has(way)) {
+    throw new UsageError(`options --record and --${way} exclude each other`);
+  }
+  if (way === "replay") {
+    if (config) throw new UsageError("option --replay takes no --config: the fixture names its configuration");
+    const run = parsed.run === undefined ? undefined : readRegExp(parsed.run);
+    const { junit, update = false } = parsed;
+    return { action: "replay", options: { files, run, json, junit, update, verbose, regexes } };
+  }
+  if (files.length > 0) throw new UsageError(`unexpected argument '${files[0]}'`);
+  if (way === "check-config") return { action: "check", options: { config, regexes, json } };
   if (way === "client" || way === "execute") {
+    // To run one of two commands would look as if both had run.
+    if (words.filter((word) => word.startsWith("--execute=")).length > 1) {
+      throw new UsageError("option --execute is given twice: put both commands into one");
+    }
     if (client && config) throw new UsageError("options --client and --config name a configuration each: give one");
     const level = readLevel(parsed.loglevel, Level.error);
     return { action: "client", options: { config: client || config, execute, level, verbose } };
@@ -127,11 +195,12 @@ export async function readCommandLine(args: readonly string[]): Promise<Program>
     options: {
       config,
       way: way === undefined ? "console" : way === "daemon" ? "detached" : "supervised",
-      regexes: parsed.regexes,
+      regexes,
       stamp: parsed.docker ?? false,
       facility: readFacility(parsed.facility),
       level: readLevel(parsed.loglevel, Level.info),
       verbose,
+      record: record === undefined ? undefined : { file: record, redact: parsed["record-redact"] ?? false },
     },
   };
 }
@@ -142,27 +211,41 @@ function readLevel(text: string | undefined, standard: Level): Level {
   return Number(text) as Level;
 }
 
+function readRegExp(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new UsageError(`option --run: ${(error as Error).message}`);
+  }
+}
+
 function readFacility(name: string | undefined): Facility {
   if (name === undefined) return Facility.daemon;
   if (Object.hasOwn(Facility, name)) return Facility[name as keyof typeof Facility];
   throw new UsageError(`option -f: one of ${Object.keys(Facility).join(" ")} expected, got '${name}'`);
 }
 
-/** Writes every option as `--name` or `--name=value`, one a word. */
-function expand(args: readonly string[]): string[] {
+/**
+ * Writes every option as `--name` or `--name=value`, one a word. Of a value that is given twice the last one counts; not so
+ * of the files of `--replay`, which are all that stands for no option or its value.
+ */
+function expand(args: readonly string[]): { words: string[]; files: string[] } {
   const words: string[] = [];
+  const files: string[] = [];
   const rest = [...args];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (word.startsWith("--") && word !== "--") {
       const [, name = "", value] = /^--([^=]*)(?:=(.*))?$/s.exec(word)!;
-      words.push(expandOption(`--${name}`, name, value, rest));
+      const expanded = expandOption(`--${name}`, name, value, rest);
+      if (name === "replay") files.push(expanded.slice("--replay=".length));
+      words.push(expanded);
     } else if (word.startsWith("-") && word.length > 1 && word !== "--") {
       words.push(...expandShort(word.slice(1), rest));
     } else {
-      throw new UsageError(`unexpected argument '${word}'`);
+      files.push(word);
     }
   }
-  return words;
+  return { words, files };
 }
 
 /** Takes a word of combined short options apart; one that takes a value takes what is left of the word. */

@@ -4,6 +4,7 @@
  */
 import type { Reference } from "./lua/state.ts";
 import { Schedules } from "./schedule.ts";
+import type { Tls } from "./tls.ts";
 import type { WebHook } from "./webhooks/hook.ts";
 
 /** The commands that the daemon answers itself; a custom endpoint may not take their names. */
@@ -13,6 +14,11 @@ export const BUILT_IN_COMMANDS = ["report", "stats", "readyz", "livez"] as const
 export interface Listener {
   hostname: string;
   port: number;
+}
+
+/** Where HTTP is served. */
+export interface HttpListener extends Listener {
+  tls?: Tls;
 }
 
 /** `127.0.0.1:8084`, `[::1]:8084`. */
@@ -39,7 +45,7 @@ export interface WebHookSettings {
 }
 
 export interface Config {
-  listeners: Listener[];
+  listeners: HttpListener[];
   /** Netmasks whose peers may connect. Replaced, never changed in place, so that who compiled it can tell. */
   acl: readonly string[];
   /** Undefined or empty: whatever needs a password is refused. */
@@ -92,7 +98,8 @@ export const defaultConfig = (): Config => ({
   reportTimeout: 10,
   controlSocket: undefined,
   key: undefined,
-  stateDir: undefined,
+  // systemd's, with StateDirectory=; several are separated by colons.
+  stateDir: process.env["STATE_DIRECTORY"]?.split(":")[0] || undefined,
   // The reference has a thread for each, so its numbers are small. Here a task that waits costs next to nothing.
   reportTasks: 10_000,
   backgroundTasks: 4,

@@ -2,10 +2,11 @@
 import { Background } from "./background.ts";
 import type { ByteString } from "./byte-string.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
-import { formatListener, type Listener } from "./config.ts";
+import { formatListener, type HttpListener, type Listener } from "./config.ts";
 import { ControlServer } from "./control/server.ts";
+import type { Listeners } from "./http/listeners.ts";
 import { HttpServer } from "./http/server.ts";
-import { ConfigError, type Loaded } from "./load-config.ts";
+import { ConfigError, type Loaded, missingKey } from "./load-config.ts";
 import type { Log } from "./log.ts";
 import type { ParseDevice } from "./login-tuple.ts";
 import { policyFailed } from "./policy-failure.ts";
@@ -25,7 +26,7 @@ interface Ports {
 
 export class Daemon {
   private readonly log: Log;
-  private readonly http: HttpServer;
+  private readonly http: Listeners;
   private readonly background: Background;
   private readonly control: ControlServer;
   private readonly endStatsLog: CancelTimer;
@@ -39,7 +40,7 @@ export class Daemon {
     const { clock, log, parseDevice } = ports;
     this.log = log;
     const ready = (): boolean => this.ready;
-    this.http = new HttpServer({ ...loaded, clock, log, parseDevice, ready });
+    this.http = new HttpServer({ ...loaded, clock, log, parseDevice, ready }).listeners;
     this.control = new ControlServer({
       clock,
       log,
@@ -56,16 +57,15 @@ export class Daemon {
   }
 
   /**
-   * Opens the listeners and the control socket.
+   * Opens the listeners and the control socket, and begins to deliver webhooks.
    * @throws {ConfigError} when one cannot be bound, or the control socket has no key; those already open are closed again
    */
   static async start(loaded: Loaded, ports: Ports): Promise<Daemon> {
+    const { config } = loaded;
+    const noKey = missingKey(config);
+    if (noKey) throw new ConfigError(noKey);
     const daemon = new Daemon(loaded, ports);
     const { log } = ports;
-    const { config } = loaded;
-    if (config.controlSocket && !config.key) {
-      throw new ConfigError("controlSocket: there is no key: setKey() sets one, --make-key prints one");
-    }
     try {
       for (const listener of config.listeners) daemon.http.listen(listener);
       if (config.controlSocket) daemon.control.listen(config.controlSocket);
@@ -75,8 +75,11 @@ export class Daemon {
       daemon.control.cut();
       throw new ConfigError((error as Error).message);
     }
+    loaded.webhooks.open(config.stateDir);
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");
-    for (const address of daemon.addresses) log.notice(`listening on ${formatListener(address)}`);
+    for (const address of daemon.addresses) {
+      log.notice(`listening on ${formatListener(address)}${address.tls ? " with TLS" : ""}`);
+    }
     if (daemon.controlAddress) log.notice(`control socket on ${formatListener(daemon.controlAddress)}`);
     if (config.listeners.length === 0) log.warn("no listener: nothing is served (addListener)");
     config.schedules.start((schedule) => daemon.schedule(schedule));
@@ -85,7 +88,7 @@ export class Daemon {
   }
 
   /** Where the daemon listens, with the real port where 0 was asked for. */
-  get addresses(): Listener[] {
+  get addresses(): HttpListener[] {
     return this.http.addresses;
   }
 
@@ -99,11 +102,12 @@ export class Daemon {
     return this.loaded.engine.runConsole(chunk);
   }
 
-  /** Opens the GeoIP databases and the log anew. A database that cannot be opened stays as it was, which is logged. */
+  /** Opens GeoIP databases, certificates and the log anew. What cannot be opened stays as it was, which is logged. */
   reload(): void {
     const { geoip } = this.loaded.engine;
     this.log.reopen();
     const [all, failures] = [geoip.all.size, geoip.reload().length];
+    this.http.reloadCertificates();
     this.log.notice(`reloaded: the log, and ${all - failures} of ${all} GeoIP databases`);
   }
 
@@ -125,6 +129,7 @@ export class Daemon {
     await this.http.cut();
     this.control.cut();
     this.loaded.engine.close();
+    this.loaded.webhooks.close();
   }
 
   private schedule(schedule: Schedule): void {

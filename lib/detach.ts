@@ -35,9 +35,9 @@ export async function detach(): Promise<number> {
     env: { ...process.env, [VARIABLE]: String(DESCRIPTOR) },
   });
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
-  const ended = new Promise<string>((resolve, reject) => {
+  const ended = new Promise<string>((resolve) => {
     child.on("exit", (code, signal) => resolve(signal ? `was ended by ${signal}` : `ended with exit code ${code}`));
-    child.on("error", reject);
+    child.on("error", ({ message }) => resolve(`could not be started: ${message}`));
   });
   let report = "";
   for await (const text of (child.stdio[DESCRIPTOR] as Readable).setEncoding("utf8")) report += text;

@@ -39,7 +39,7 @@ export class GeoIPDatabase {
   private damaged = false;
 
   private constructor(
-    private readonly file: string,
+    readonly file: string,
     private readonly contents: MmdbFile,
     private readonly log: Log,
   ) {}

@@ -13,9 +13,10 @@ import { geoipConfiguration } from "./lua/functions/geoip.ts";
 import { policyFunctions } from "./lua/functions/policy.ts";
 import { durationToSeconds, scheduleFunctions, unknownFunction } from "./lua/functions/schedule.ts";
 import { addCustomStat, incCustomStat } from "./lua/functions/stats.ts";
-import { runCustomWebHook, webhookConfiguration } from "./lua/functions/webhooks.ts";
+import { runCustomWebHook, webhookConfiguration, webhookConsole } from "./lua/functions/webhooks.ts";
 import { Metrics } from "./metrics.ts";
 import { Stats } from "./stats/stats.ts";
+import { networkAttempt } from "./webhooks/attempt.ts";
 import { WebHookDelivery, type WebHookSink } from "./webhooks/delivery.ts";
 
 export interface Loaded {
@@ -24,7 +25,8 @@ export interface Loaded {
   engine: Engine;
   metrics: Metrics;
   stats: Stats;
-  webhooks: WebHookSink;
+  /** Nothing is sent before it is opened. */
+  webhooks: WebHookDelivery;
   /** Resolved when shutdown() has been called. */
   shutdown: Promise<void>;
 }
@@ -56,7 +58,6 @@ const SILENCE = `
   io.output(nowhere)
   function print() end`;
 const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure("the configuration is only read")) };
-const NO_RECEIVERS: WebHookSink = { send() {}, drain: () => Promise.resolve() };
 
 /**
  * @param file as the user named it, for messages
@@ -90,9 +91,10 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
   }
   engine.define(incCustomStat(config, stats, clock, log));
   engine.define(durationToSeconds(log));
-  const receivers = isolation?.webhooks ?? (inert ? NO_RECEIVERS : undefined);
-  const webhooks = receivers ?? new WebHookDelivery(config.webhooks, { clock, log });
-  engine.define(runCustomWebHook(config.webhooks, webhooks, log));
+  const attempt = networkAttempt(config.webhooks, clock);
+  const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
+  engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, log));
+  for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
   try {
     if (inert) await engine.runFile(Buffer.from(SILENCE), "silence");
     await engine.runFile(source, file);
@@ -106,6 +108,10 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
   }
   return { config, policy, engine, metrics, stats, webhooks, shutdown };
 }
+
+/** Why the control socket cannot be opened, if so. */
+export const missingKey = ({ controlSocket, key }: Config): string | undefined =>
+  controlSocket && !key ? "controlSocket: there is no key: setKey() sets one, --make-key prints one" : undefined;
 
 /** @throws {ConfigError} for a schedule whose function does not exist */
 function checkSchedules({ schedules }: Config, policy: Policy): void {

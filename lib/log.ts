@@ -104,12 +104,15 @@ export function escapeControls(text: string): string {
 }
 
 /** `[2026-11-22 06:23:58,958] ` in local time. */
-function timestamp(milliseconds: number): string {
+const timestamp = (milliseconds: number): string =>
+  `[${formatTime(milliseconds)},${String(new Date(milliseconds).getMilliseconds()).padStart(3, "0")}] `;
+
+/** `2026-11-22 06:23:58` in local time. @param milliseconds since 1970 */
+export function formatTime(milliseconds: number): string {
   const at = new Date(milliseconds);
   const two = (value: number): string => String(value).padStart(2, "0");
   const date = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-  return `[${date} ${time},${String(at.getMilliseconds()).padStart(3, "0")}] `;
+  return `${date} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
 
 /** Characters that may wait for a slow reader of standard output. */

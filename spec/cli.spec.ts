@@ -1,6 +1,13 @@
 import { describe, expect, test } from "bun:test";
 
-import { type ClientOptions, readCommandLine, type ServeOptions, UsageError } from "../lib/cli.ts";
+import {
+  type CheckOptions,
+  type ClientOptions,
+  readCommandLine,
+  type ReplayCommand,
+  type ServeOptions,
+  UsageError,
+} from "../lib/cli.ts";
 import { version } from "../package.json";
 
 const SERVE: ServeOptions = {
@@ -11,6 +18,7 @@ const SERVE: ServeOptions = {
   facility: 3,
   level: 6,
   verbose: false,
+  record: undefined,
 };
 const CLIENT: ClientOptions = { config: undefined, execute: undefined, level: 3, verbose: false };
 const SUPERVISED = { way: "supervised" } as const;
@@ -102,6 +110,15 @@ describe("readCommandLine", () => {
     expect(await readCommandLine(line.split(" "))).toEqual({ action: "client", options: { ...CLIENT, ...options } });
   });
 
+  test.each([
+    ["--check-config", {}],
+    ["--check-config --json", { json: true }],
+    ["-C FILE --json --check-config -R X", { config: "FILE", regexes: "X", json: true }],
+  ] as [string, Partial<CheckOptions>][])("reads %p as a check", async (line, options) => {
+    const nothing = { config: undefined, regexes: undefined, json: false };
+    expect(await readCommandLine(line.split(" "))).toEqual({ action: "check", options: { ...nothing, ...options } });
+  });
+
   test("takes a chunk as it stands", async () => {
     const execute = "-- a = 'b'\nreturn 1";
     expect(await readCommandLine(["-e", execute])).toEqual({ action: "client", options: { ...CLIENT, execute } });
@@ -125,6 +142,19 @@ describe("readCommandLine", () => {
     ["-d -c", "--client and --daemon"],
     ["-D -e CMD", "--execute and --docker"],
     ["-d -s", "--daemon and --systemd"],
+    ["--check-config -s", "--check-config and --systemd"],
+    ["--check-config -e CMD", "--execute and --check-config"],
+    ["--json", "option --json needs --check-config or --replay"],
+    ["--run x", "option --run needs --replay"],
+    ["--junit x --check-config", "option --junit needs --replay"],
+    ["--update", "option --update needs --replay"],
+    ["--record-redact", "option --record-redact needs --record"],
+    ["--record FILE -c", "options --record and --client exclude each other"],
+    ["--record FILE --replay FILE", "options --record and --replay exclude each other"],
+    ["--replay", "option '--replay' needs a value"],
+    ["--replay FILE -C FILE", "option --replay takes no --config: the fixture names its configuration"],
+    ["--replay FILE -s", "options --replay and --systemd exclude each other"],
+    ["--replay FILE --run (", "option --run: Invalid regular expression"],
     ["-d -D", "--daemon and --docker"],
     ["-f", "'-f' needs a value"],
     ["-f none", "local7 expected, got 'none'"],
@@ -157,6 +187,7 @@ describe("readCommandLine", () => {
     ["start", "'start'"],
     ["-s start", "'start'"],
     ["-C a b", "'b'"],
+    ["-e stats() -e showACL()", "--execute is given twice"],
     ["-", "'-'"],
   ])("refuses %p and says why", async (line, why) => {
     expect(await refusalOf(...line.split(" "))).toContain(why);
@@ -197,4 +228,35 @@ describe("readCommandLine", () => {
     }
     expect(lines[0]).not.toBe(lines[1]);
   });
+});
+
+describe("--replay", () => {
+  const REPLAY: ReplayCommand = {
+    files: ["a"],
+    run: undefined,
+    json: false,
+    junit: undefined,
+    update: false,
+    verbose: false,
+    regexes: undefined,
+  };
+  test.each([
+    ["--replay a", {}],
+    ["--replay=a b c", { files: ["a", "b", "c"] }],
+    ["--replay a b --replay c -v", { files: ["a", "b", "c"], verbose: true }],
+    ["b --replay a", { files: ["b", "a"] }],
+    [
+      "--replay a --run ^x --json --junit J --update -R R",
+      { run: /^x/, json: true, junit: "J", update: true, regexes: "R" },
+    ],
+  ])("%s", async (line, expected) => {
+    expect(await readCommandLine(line.split(" "))).toEqual({ action: "replay", options: { ...REPLAY, ...expected } });
+  });
+});
+
+test.each([
+  ["--record FILE", { file: "FILE", redact: false }],
+  ["-s --record=FILE --record-redact", { file: "FILE", redact: true }],
+])("%s", async (line, record) => {
+  expect(await readCommandLine(line.split(" "))).toMatchObject({ action: "serve", options: { record } });
 });

@@ -24,7 +24,10 @@ export function openLocalConsole(execute: Execute, log: Log): LocalConsole {
   const above = (write: () => void): void => write();
   const close = (): void => {};
   if (stdin.isTTY && !inForeground()) return { above, left: NEVER, close };
-  if (stdin.isTTY && stdout.isTTY) return new Prompt({ execute, history: new History(historyFile(), log.warn) });
+  if (stdin.isTTY && stdout.isTTY) {
+    // A daemon that is stopped takes no reports.
+    return new Prompt({ execute, history: new History(historyFile(), log.warn), suspends: false });
+  }
   return { above, left: readCommands(execute, log), close };
 }
 

@@ -20,6 +20,8 @@ type Editor = Interface & { line: string; cursor: number; prevRows: number };
 interface PromptOptions {
   execute: Execute;
   history: History;
+  /** Ctrl-Z stops the program. */
+  suspends: boolean;
 }
 
 export class Prompt {
@@ -33,7 +35,7 @@ export class Prompt {
 
   /** Takes standard input and output over, which must be a terminal, until the user leaves or {@link close} is called. */
   constructor(private readonly options: PromptOptions) {
-    const { history } = options;
+    const { history, suspends } = options;
     const editor = createInterface({
       input: process.stdin,
       output: this.output,
@@ -47,6 +49,7 @@ export class Prompt {
     editor.on("history", (lines) => void (mayBeKept(lines[0] ?? "") || lines.shift()));
     editor.on("line", (line) => void (this.waiting.push(line), this.run()));
     editor.on("SIGINT", () => this.interrupt());
+    if (!suspends) editor.on("SIGTSTP", () => {});
     // After Ctrl-Z and fg readline waits to be asked to go on.
     editor.on("SIGCONT", () => editor.prompt(true));
     editor.on("close", () => this.closed());

@@ -133,6 +133,6 @@ export class ControlClient {
 
   /** A daemon tells by closing, and by nothing else, that a chunk did not authenticate. */
   private hint(): string {
-    return this.session.received === 0 ? ": is the key the same?" : "";
+    return this.session.received === 0 ? ": is the key the same, or has the daemon ended?" : "";
   }
 }

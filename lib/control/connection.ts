@@ -47,6 +47,10 @@ export interface ConnectionOptions {
   run: (chunk: ByteString) => ByteString | Promise<ByteString>;
 }
 
+/** The address of a peer for the log, which one that resets its connection at once has lost. */
+export const peerOf = ({ remoteAddress, remotePort }: Partial<Bun.Socket<unknown>>): string =>
+  remoteAddress && remotePort ? formatListener({ hostname: remoteAddress, port: remotePort }) : "a peer that has gone";
+
 export class ControlConnection {
   private readonly peer: string;
   private readonly outbox: Outbox;
@@ -61,9 +65,14 @@ export class ControlConnection {
     private readonly session: ControlSession,
     private readonly options: ConnectionOptions,
   ) {
-    this.peer = formatListener({ hostname: socket.remoteAddress, port: socket.remotePort });
+    this.peer = peerOf(socket);
     this.outbox = new Outbox(socket);
     this.enter(AWAITS_NONCE);
+  }
+
+  /** Whether the peer has shown that it knows the key. */
+  get trusted(): boolean {
+    return this.session.received > 0;
   }
 
   /** To be called with what the socket receives. */
@@ -92,6 +101,12 @@ export class ControlConnection {
     this.stopping = true;
     this.proceed();
     return this.end.promise;
+  }
+
+  /** Ends the connection of a peer, and says why. */
+  refuse(reason: string): void {
+    this.complain(reason);
+    this.close();
   }
 
   /** Ends the connection, whatever it does. */
@@ -145,11 +160,6 @@ export class ControlConnection {
     this.cancel();
     const { timeout, late } = phase;
     this.cancel = timeout ? this.options.clock.after(timeout, () => this.refuse(late!)) : () => {};
-  }
-
-  private refuse(reason: string): void {
-    this.complain(reason);
-    this.close();
   }
 
   private close(): void {

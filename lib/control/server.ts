@@ -1,6 +1,6 @@
 /** The control socket: each connection that knows the key sends chunks of Lua and gets their answers. */
 import { formatListener, type Listener } from "../config.ts";
-import { type ConnectionOptions, ControlConnection } from "./connection.ts";
+import { type ConnectionOptions, ControlConnection, peerOf } from "./connection.ts";
 import { ControlSession } from "./session.ts";
 
 /** Connections at the same time. Consoles are few; who holds this many open has no good reason. */
@@ -66,15 +66,25 @@ export class ControlServer {
 
   private accept(socket: Bun.Socket<ControlConnection | undefined>): void {
     const { key, nonce, log } = this.options;
-    if (this.open.size >= MOST_CONNECTIONS) {
-      const peer = formatListener({ hostname: socket.remoteAddress, port: socket.remotePort });
-      log.warn(`control connection from ${peer}: refused, ${MOST_CONNECTIONS} are open`);
+    if (this.open.size >= MOST_CONNECTIONS && !this.makeRoom()) {
+      log.warn(`control connection from ${peerOf(socket)}: refused, ${MOST_CONNECTIONS} are open`);
       socket.end();
       return;
     }
     const connection = new ControlConnection(socket, new ControlSession(key(), nonce?.()), this.options);
     socket.data = connection;
     this.open.add(connection);
+  }
+
+  /** Gives up the oldest connection that has not shown the key: who has none must not keep others out. */
+  private makeRoom(): boolean {
+    for (const connection of this.open) {
+      if (connection.trusted) continue;
+      connection.refuse(`closed for another one, ${MOST_CONNECTIONS} are open`);
+      this.open.delete(connection);
+      return true;
+    }
+    return false;
   }
 
   private forget(connection: ControlConnection | undefined): void {

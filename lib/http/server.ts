@@ -1,69 +1,24 @@
-/** HTTP listeners: each request passes the ACL, finds its route, shows its password, and is answered. */
-import type { Listener } from "../config.ts";
-import { formatListener } from "../config.ts";
+/** Requests: each passes the ACL, finds its route, shows its password, and is answered. */
 import { Connections } from "../stats/connections.ts";
 import { Access } from "./access.ts";
 import * as answers from "./answers.ts";
 import { type CommandContext, Commands } from "./commands.ts";
+import { IDLE_TIMEOUT, Listeners } from "./listeners.ts";
 import { routeOf } from "./route.ts";
 
-/** Seconds without a byte after which a connection is closed, between requests and in the middle of one. */
-const IDLE_TIMEOUT = 30;
-
 export class HttpServer {
-  private readonly servers: Bun.Server<undefined>[] = [];
+  readonly listeners: Listeners;
   private readonly access: Access;
   private readonly commands: Commands;
 
   constructor(private readonly context: CommandContext) {
     this.access = new Access(context.config);
     this.commands = new Commands(context);
-    const ports = (): number[] => this.addresses.map(({ port }) => port);
-    context.metrics.add(new Connections({ ports, instead: () => this.inFlight }));
-  }
-
-  /** Requests that are being answered. */
-  get inFlight(): number {
-    let total = 0;
-    for (const server of this.servers) total += server.pendingRequests;
-    return total;
-  }
-
-  /** The addresses that are listened on, with the real port where 0 was asked for. */
-  get addresses(): Listener[] {
-    return this.servers.map(({ hostname, port }) => ({ hostname: hostname!, port: port! }));
-  }
-
-  /** @throws {Error} when the address cannot be bound, with the reason */
-  listen(listener: Listener): void {
-    try {
-      const server = Bun.serve({
-        hostname: listener.hostname,
-        port: listener.port,
-        // Else Bun shares the port with another daemon that has it, and each gets a part of the reports.
-        reusePort: false,
-        idleTimeout: IDLE_TIMEOUT,
-        development: false,
-        // Bodies are bounded where they are read, so that the answer can say so.
-        maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-        fetch: (request, bun) => this.handle(request, bun),
-        error: (error) => this.unexpected(error),
-      });
-      this.servers.push(server);
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      throw new Error(`cannot listen on ${formatListener(listener)}: ${code ?? message}`);
-    }
-  }
-
-  /** Stops accepting. @returns when what is in flight has been answered */
-  async stop(): Promise<void> {
-    await Promise.all(this.servers.map((server) => server.stop()));
-  }
-
-  /** Closes all connections, whatever they wait for. */
-  async cut(): Promise<void> {
-    await Promise.all(this.servers.map((server) => server.stop(true)));
+    const fetch = (request: Request, bun: Bun.Server<undefined>): Response | Promise<Response> =>
+      this.handle(request, bun);
+    this.listeners = new Listeners({ fetch, error: (error) => this.unexpected(error) }, context);
+    const ports = (): number[] => this.listeners.addresses.map(({ port }) => port);
+    context.metrics.add(new Connections({ ports, instead: () => this.listeners.inFlight }));
   }
 
   private handle(request: Request, server: Bun.Server<undefined>): Response | Promise<Response> {
@@ -78,7 +33,7 @@ export class HttpServer {
       log.warn(`unauthorized request for ${path} from ${peer}`);
       return answers.unauthorized();
     }
-    if (this.inFlight > config.maxWebserverConns) {
+    if (this.listeners.inFlight > config.maxWebserverConns) {
       metrics.refusedRequests.increment();
       return answers.busy();
     }

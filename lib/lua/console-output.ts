@@ -2,20 +2,22 @@
 import type { ByteString } from "../byte-string.ts";
 import { LuaError } from "./state.ts";
 import type { Tasks } from "./tasks.ts";
-import type { LuaThread } from "./wasm.ts";
 
 /** Bytes that one chunk may print. An answer holds far less; a chunk in a loop must not fill the memory. */
 const MOST_PRINTED = 16 * 1024 * 1024;
 
+/** Not the number of a run. */
+const NO_RUN = 0;
+
 export class ConsoleOutput {
-  /** By the thread of the task that runs the chunk: several may wait at the same time. */
-  private readonly printed = new Map<LuaThread, ByteString>();
+  /** By the number of the run: several chunks may wait at the same time. */
+  private readonly printed = new Map<number, ByteString>();
 
   constructor(private readonly tasks: Tasks) {}
 
   /** Whether what runs now is a console chunk, or was called by one. */
   get listening(): boolean {
-    return this.printed.has(this.tasks.thread ?? 0);
+    return this.printed.has(this.tasks.runNumber ?? NO_RUN);
   }
 
   /**
@@ -23,24 +25,26 @@ export class ConsoleOutput {
    * @throws {LuaError} when the chunk has printed too much
    */
   print(text: ByteString): void {
-    const thread = this.tasks.thread ?? 0;
-    const before = this.printed.get(thread);
+    const run = this.tasks.runNumber ?? NO_RUN;
+    const before = this.printed.get(run);
     if (before === undefined) return;
     if (before.length + text.length > MOST_PRINTED) {
       throw new LuaError(`a chunk may print ${MOST_PRINTED} bytes, this one has printed more`);
     }
-    this.printed.set(thread, (before + text) as ByteString);
+    this.printed.set(run, (before + text) as ByteString);
   }
 
-  /** Listens to a task that is about to start. */
-  begin(thread: LuaThread): void {
-    this.printed.set(thread, "" as ByteString);
+  /** Listens to the run that is about to start. @returns its number */
+  begin(): number {
+    const run = this.tasks.lastRunNumber;
+    this.printed.set(run, "" as ByteString);
+    return run;
   }
 
-  /** @returns what the task has printed */
-  end(thread: LuaThread): ByteString {
-    const printed = this.printed.get(thread) ?? ("" as ByteString);
-    this.printed.delete(thread);
+  /** @returns what the run has printed */
+  end(run: number): ByteString {
+    const printed = this.printed.get(run) ?? ("" as ByteString);
+    this.printed.delete(run);
     return printed;
   }
 }

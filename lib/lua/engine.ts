@@ -194,32 +194,36 @@ export class Engine {
    */
   async runConsole(chunk: ByteString): Promise<ByteString> {
     const { state, tasks, output } = this;
-    const word = chunk.trim();
-    const source = isConsoleCommand(word) ? (`${word}()` as ByteString) : chunk;
-    let task = 0;
+    let run = 0;
     try {
       const returned = await tasks.run(
         "console",
         (L) => {
           state.pushReference(L, this.drivers.runConsole);
-          this.pushConsoleChunk(L, source);
-          output.begin((task = L));
+          this.pushConsoleChunk(L, chunk.replace(BYTE_ORDER_MARK, "") as ByteString);
+          run = output.begin();
           return 1;
         },
         (L) => (state.api.lua_type(L, 1) === Type.nil ? undefined : state.bytes(L, 1)),
       );
-      const printed = output.end(task);
-      return returned ?? printed;
+      return returned ?? output.end(run);
     } catch (error) {
-      output.end(task);
       if (error instanceof LuaError) return toByteString(`Error: ${error.message}`);
       if (error instanceof PolicyError) return toByteString(`Error: ${error.message}\n${error.traceback}`);
       throw error;
+    } finally {
+      output.end(run);
     }
   }
 
   /** @throws {LuaError} for a syntax error: that of the chunk, not of the expression that it was first taken for */
   private pushConsoleChunk(L: LuaThread, source: ByteString): void {
+    const word = source.trim();
+    if (isConsoleCommand(word)) {
+      // The policy may have another use for the name.
+      const call = `if type(${word}) == "function" then return ${word}() else return ${word} end` as ByteString;
+      return this.state.pushChunk(L, call, word);
+    }
     // Lua shows a chunk without a file as [string "its first line…"]. A = or @ in front would have another meaning.
     const name = toText(/^[=@]/.test(source) ? (` ${source}` as ByteString) : source);
     try {

@@ -83,11 +83,6 @@ export class Tasks {
     return this.running?.run;
   }
 
-  /** The thread of the task that is running; coroutines inside it have others. */
-  get thread(): LuaThread | undefined {
-    return this.running?.thread;
-  }
-
   /** Seconds on the processor after which a task is stopped. Asked at each start, so that it can change. */
   limit: () => number = () => 10;
   /** Told when the engine cannot go on. */

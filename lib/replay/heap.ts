@@ -13,6 +13,11 @@ export class Heap<T extends object> {
     return this.items[0]?.time ?? Infinity;
   }
 
+  /** What comes first, left where it is. */
+  get first(): T | undefined {
+    return this.items[0]?.item;
+  }
+
   push(time: number, item: T): void {
     const { items } = this;
     const entry = { time, sequence: this.sequence++, item };

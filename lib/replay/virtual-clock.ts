@@ -53,6 +53,7 @@ export class VirtualClock implements Clock {
 
   /** When the next timer is due; Infinity when there is none. */
   get next(): number {
+    while (this.timers.first && !this.timers.first.callback) this.timers.pop();
     return this.timers.time;
   }
 
@@ -80,8 +81,8 @@ export class VirtualClock implements Clock {
   async step(): Promise<void> {
     const { next } = this;
     const timer = this.timers.pop();
-    const callback = timer?.callback;
-    if (!timer || !callback) return;
+    if (!timer?.callback) return;
+    const { callback } = timer;
     timer.callback = undefined;
     this.waiting--;
     this.jumpTo(next);

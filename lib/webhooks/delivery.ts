@@ -1,68 +1,233 @@
-/** Sends events to their receivers: bounded in number, in the background, with one attempt each. */
+/**
+ * Delivers events: each is kept, on disk where there is a state directory, until its receiver has taken it, and tried again
+ * when that fails. Hooks take turns, so that none waits for another's receiver.
+ */
 import type { ByteString } from "../byte-string.ts";
-import type { Clock } from "../clock.ts";
+import type { CancelTimer, Clock } from "../clock.ts";
 import type { WebHookSettings } from "../config.ts";
-import { Limit } from "../limit.ts";
 import type { Log } from "../log.ts";
-import { createEvent, createRequest, type WebHook, type WebHookEvent } from "./hook.ts";
+import { Counter } from "../metric.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Attempt, Outcome } from "./attempt.ts";
+import type { Entry } from "./entry.ts";
+import { EventStore } from "./event-store.ts";
+import { createRequest, publicUrl, type WebHook } from "./hook.ts";
+import { Lane } from "./lane.ts";
+import { LONGEST_PAUSE, retryPause } from "./retry.ts";
 
 /** Where events go. */
 export interface WebHookSink {
   /** Takes an event over and returns at once. */
   send(hook: WebHook, data: ByteString): void;
-  /** @returns when everything that was taken over has been tried */
+  /** @returns when everything that may leave now has been tried */
   drain(): Promise<void>;
 }
 
+interface DeliveryPorts {
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+  attempt: Attempt;
+  /** From 0 to 1, for the jitter of pauses. */
+  random: () => number;
+}
+
 export class WebHookDelivery implements WebHookSink {
-  private readonly limit: Limit;
-  private readonly pending = new Set<Promise<void>>();
+  readonly events: EventStore;
+  private readonly lanes = new Map<string, Lane>();
+  /** What the configuration script itself sends, before {@link open}. */
+  private early: [hook: WebHook, data: ByteString][] = [];
+  private state: "new" | "open" | "closed" = "new";
+  /** Which lane had the last turn. */
+  private turn = 0;
+  private pumping = false;
+  private readonly attempts = new Set<Promise<void>>();
+  private readonly timers = new Set<CancelTimer>();
+  private readonly aborted = new AbortController();
+  private readonly outcomes = new Counter(
+    "trackalert_custom_webhook_events_total",
+    "Attempts to deliver an event, by webhook.",
+    ...["id", "status", "url"],
+  );
+  private readonly retries = new Counter("trackalert_webhook_retries_total", "Attempts beyond an event's first.");
 
   constructor(
-    private readonly settings: WebHookSettings,
-    private readonly ports: { clock: Clock; log: Log },
+    readonly settings: WebHookSettings,
+    private readonly ports: DeliveryPorts,
   ) {
-    this.limit = new Limit(() => settings.threads * settings.connsPerThread);
+    const { metrics } = ports;
+    this.events = new EventStore(settings, ports);
+    metrics.add(this.outcomes);
+    metrics.add(this.retries);
+  }
+
+  /** Milliseconds since 1970. */
+  get now(): number {
+    return this.ports.clock.now();
+  }
+
+  /**
+   * Begins to deliver, first of all what an earlier daemon left.
+   * @param folder where the spool is; without it, or when it cannot be used, events are kept in memory
+   * @param mostPages of the spool's file, for specs
+   */
+  open(folder: string | undefined, mostPages?: number): void {
+    this.state = "open";
+    for (const hook of this.settings.hooks) {
+      this.laneOf(hook);
+      for (const status of ["ok", "error"]) this.outcomes.declare(String(hook.id), status, publicUrl(hook));
+    }
+    if (folder !== undefined) this.events.open(folder, mostPages);
+    else if (this.settings.hooks.length > 0)
+      this.ports.log.warn("webhooks wait in memory: what is not delivered when the daemon ends is lost (setStateDir)");
+    for (const entry of this.events.queue) this.restore(entry);
+    for (const [hook, data] of this.early.splice(0)) this.send(hook, data);
+    this.pumpSoon();
   }
 
   send(hook: WebHook, data: ByteString): void {
-    if (this.pending.size >= this.settings.queueSize) {
-      this.ports.log.error(`webhook ${hook.name}: the queue is full (setWebHookQueueSize): an event is lost`);
-      return;
-    }
-    const event = createEvent(hook, data);
-    const delivery = Promise.resolve(this.limit.run(() => this.attempt(event))).finally(() =>
-      this.pending.delete(delivery),
-    );
-    this.pending.add(delivery);
+    if (this.state === "new") return void this.early.push([hook, data]);
+    const entry = this.events.accept(hook, data);
+    if (!entry) return;
+    this.laneOf(hook).add(entry);
+    this.pumpSoon();
   }
 
   async drain(): Promise<void> {
-    await Promise.all(this.pending);
+    for (this.pump(); this.attempts.size > 0; this.pump()) await Promise.all(this.attempts);
   }
 
-  private async attempt(event: WebHookEvent): Promise<void> {
-    const { clock, log } = this.ports;
-    const { timeout, tls } = this.settings;
-    const { url, headers, body } = createRequest(event, clock.now());
-    try {
-      const response = await fetch(url, {
-        method: "POST",
-        headers,
-        body: new Uint8Array(body),
-        redirect: "manual",
-        signal: AbortSignal.timeout(timeout * 1000),
-        tls: {
-          rejectUnauthorized: tls.verifyPeer,
-          ...(tls.verifyHost ? {} : { checkServerIdentity: () => undefined }),
-          ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-          ...(tls.client ?? {}),
-        },
-      });
-      await response.body?.cancel();
-      if (!response.ok) log.error(`webhook ${event.hook.name}: the receiver answered ${response.status}`);
-    } catch (error) {
-      log.error(`webhook ${event.hook.name}: ${(error as Error).message}`);
+  /** Ends attempts in flight, lets go of the spool, and says what is lost. */
+  close(): void {
+    this.state = "closed";
+    this.aborted.abort();
+    for (const cancel of this.timers) cancel();
+    this.events.close();
+  }
+
+  /** Successes and failed attempts of a hook. */
+  counts(hook: WebHook): { successes: number; failures: number } {
+    const count = (status: string): number => this.outcomes.get(String(hook.id), status, publicUrl(hook));
+    return { successes: count("ok"), failures: count("error") };
+  }
+
+  /**
+   * Queues dead letters again, as if they were new, as far as there is room and their hooks are registered.
+   * @param deliveryId of the only one; all unless given
+   * @returns how many
+   */
+  resend(deliveryId?: string): number {
+    let count = 0;
+    for (const entry of [...this.events.deadLetters]) {
+      if (deliveryId !== undefined && entry.deliveryId !== deliveryId) continue;
+      const lane = this.lanes.get(entry.hookName);
+      if (!lane || !this.events.revive(entry)) continue;
+      lane.add(entry);
+      count++;
     }
+    this.pumpSoon();
+    return count;
+  }
+
+  private laneOf(hook: WebHook): Lane {
+    let lane = this.lanes.get(hook.name);
+    if (!lane) this.lanes.set(hook.name, (lane = new Lane(hook)));
+    return lane;
+  }
+
+  /** Goes on with an event of an earlier daemon. */
+  private restore(entry: Entry): void {
+    const lane = this.lanes.get(entry.hookName);
+    if (!lane) {
+      entry.problem = "its webhook is not registered any more";
+      this.events.giveUp(entry);
+    } else if (entry.due <= this.now) lane.add(entry);
+    else this.retryLater(lane, entry, Math.min(entry.due - this.now, LONGEST_PAUSE));
+  }
+
+  /** Once a turn, after what called, so that a policy does not wait until requests have been started. */
+  private pumpSoon(): void {
+    if (this.pumping) return;
+    this.pumping = true;
+    queueMicrotask(() => this.pump());
+  }
+
+  /** Starts what may leave. */
+  private pump(): void {
+    this.pumping = false;
+    if (this.state !== "open") return;
+    const { threads, connsPerThread } = this.settings;
+    const most = threads * connsPerThread;
+    // One receiver that hangs must not have all of them.
+    const mostOfOne = Math.max(1, Math.min(connsPerThread, Math.floor(most / 2)));
+    const lanes = [...this.lanes.values()];
+    const now = this.ports.clock.monotonic();
+    let passed = 0;
+    while (passed < lanes.length && this.attempts.size < most) {
+      this.turn = (this.turn + 1) % lanes.length;
+      const lane = lanes[this.turn]!;
+      if (!lane.allows(now, mostOfOne)) passed++;
+      else {
+        passed = 0;
+        this.start(lane, lane.take());
+      }
+    }
+  }
+
+  private start(lane: Lane, entry: Entry): void {
+    const { hook } = lane;
+    const body = this.events.body(entry);
+    if (!body) return;
+    if (entry.attempts > 0) this.retries.increment();
+    const request = createRequest({ hook, deliveryId: entry.deliveryId, body }, this.now);
+    lane.inFlight++;
+    const attempt = this.ports.attempt(request, this.aborted.signal).then((outcome) => {
+      lane.inFlight--;
+      this.attempts.delete(attempt);
+      if (this.state === "closed") return;
+      this.settle(lane, entry, outcome);
+      this.pumpSoon();
+    });
+    this.attempts.add(attempt);
+  }
+
+  private settle(lane: Lane, entry: Entry, outcome: Outcome): void {
+    const { hook, circuit } = lane;
+    const { log, clock, random } = this.ports;
+    const status = outcome.kind === "delivered" ? "ok" : "error";
+    this.outcomes.increment(String(hook.id), status, publicUrl(hook));
+    // A receiver that refuses an event works.
+    if (outcome.kind !== "failed" && circuit.succeeded()) log.notice(`webhook ${hook.name}: the receiver works again`);
+    if (outcome.kind === "delivered") return this.events.delivered(entry);
+    entry.attempts++;
+    entry.problem = outcome.reason;
+    if (outcome.kind === "refused") return this.events.giveUp(entry);
+    const { retryAfter } = outcome;
+    const pause = retryPause(entry.attempts, retryAfter, random());
+    if (circuit.failed(clock.monotonic(), retryAfter === undefined ? undefined : pause)) {
+      log.warn(`webhook ${hook.name}: ${outcome.reason}: events wait until the receiver works again`);
+    }
+    if (circuit.openUntil !== undefined) this.after(circuit.openUntil - clock.monotonic(), () => this.pumpSoon());
+    if (entry.attempts >= hook.maxAttempts) return this.events.giveUp(entry);
+    const attempts = `attempt ${entry.attempts} of ${hook.maxAttempts}`;
+    log.warn(`webhook ${hook.name}: ${outcome.reason} (${attempts}, next in ${Math.round(pause / 1000)} s)`);
+    entry.due = this.now + pause;
+    this.events.postpone(entry);
+    this.retryLater(lane, entry, pause);
+  }
+
+  private retryLater(lane: Lane, entry: Entry, pause: number): void {
+    this.after(pause, () => {
+      lane.add(entry);
+      this.pumpSoon();
+    });
+  }
+
+  private after(milliseconds: number, callback: () => void): void {
+    const cancel = this.ports.clock.after(milliseconds, () => {
+      this.timers.delete(cancel);
+      callback();
+    });
+    this.timers.add(cancel);
   }
 }

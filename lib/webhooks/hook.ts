@@ -7,7 +7,7 @@ export interface WebHook {
   /** Counted from 1 in the order of registration. */
   id: number;
   name: string;
-  /** With `%{YYYY}`, `%{MM}` and `%{dd}` for the date of the attempt in UTC. */
+  /** With `%{YYYY}`, `%{MM}` and `%{dd}` for the date of the attempt in UTC, and without user and password. */
   url: string;
   /** Signs the body. */
   secret: string | undefined;
@@ -17,6 +17,8 @@ export interface WebHook {
   contentType: string | undefined;
   /** Wraps the body for Kafka's REST proxy. */
   kafka: boolean;
+  /** After so many the event is a dead letter. */
+  maxAttempts: number;
 }
 
 /** One event of a hook, to be delivered under one id however often it is tried. */
@@ -27,7 +29,7 @@ export interface WebHookEvent {
   body: Buffer;
 }
 
-interface WebHookRequest {
+export interface WebHookRequest {
   url: string;
   headers: Record<string, string>;
   body: Buffer;
@@ -54,6 +56,9 @@ export function createRequest({ hook, deliveryId, body }: WebHookEvent, now: num
     "x-wforce-delivery": deliveryId,
     "webhook-id": deliveryId,
     "webhook-timestamp": timestamp,
+    "user-agent": "trackalert",
+    // The answer's body is not looked at.
+    "accept-encoding": "identity",
   };
   if (hook.basicAuth !== undefined) {
     headers["authorization"] = `Basic ${Buffer.from(hook.basicAuth, "utf8").toString("base64")}`;
@@ -61,7 +66,7 @@ export function createRequest({ hook, deliveryId, body }: WebHookEvent, now: num
   if (hook.apiKey !== undefined) headers["x-api-key"] = hook.apiKey;
   if (hook.secret !== undefined) {
     headers["x-wforce-signature"] = sign(Buffer.from(hook.secret, "utf8"), body);
-    headers["webhook-signature"] = `v1,${sign(standardKey(hook.secret), `${deliveryId}.${timestamp}.`, body)}`;
+    headers["webhook-signature"] = `v1,${sign(standardKey(hook.secret)!, `${deliveryId}.${timestamp}.`, body)}`;
   }
   return { url: datedUrl(hook.url, now), headers, body };
 }
@@ -75,6 +80,9 @@ export function datedUrl(url: string, now: number): string {
     .replaceAll("%{dd}", date.slice(8, 10));
 }
 
+/** The url as it may be shown: a query can hold what opens the receiver. */
+export const publicUrl = ({ url }: WebHook): string => url.replace(/[?#].*$/, "");
+
 /** Base64 of the HMAC-SHA256 over the parts. */
 function sign(key: Buffer, ...parts: (string | Buffer)[]): string {
   const hmac = new Bun.CryptoHasher("sha256", key);
@@ -82,8 +90,13 @@ function sign(key: Buffer, ...parts: (string | Buffer)[]): string {
   return hmac.digest("base64");
 }
 
-/** https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: secrets `whsec_<base64>`. */
-const standardKey = (secret: string): Buffer =>
-  secret.startsWith(STANDARD_SECRET_PREFIX)
-    ? Buffer.from(secret.slice(STANDARD_SECRET_PREFIX.length), "base64")
-    : Buffer.from(secret, "utf8");
+/**
+ * The key of a secret in https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md.
+ * @returns undefined for a secret `whsec_<base64>` that is none
+ */
+export function standardKey(secret: string): Buffer | undefined {
+  if (!secret.startsWith(STANDARD_SECRET_PREFIX)) return Buffer.from(secret, "utf8");
+  const encoded = secret.slice(STANDARD_SECRET_PREFIX.length);
+  const key = Buffer.from(encoded, "base64");
+  return key.length > 0 && key.toString("base64") === encoded ? key : undefined;
+}

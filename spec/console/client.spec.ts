@@ -89,7 +89,9 @@ describe("-e", () => {
     writeFileSync(file, `controlSocket("${control.address}") setKey("${key}")`);
     const { code, output, errors } = await runProgram(["-C", file, "-e", "x"]);
     expect([code, output]).toEqual([1, ""]);
-    expect(errors).toBe(`closed by ${control.address} before it answered: is the key the same?\n`);
+    expect(errors).toBe(
+      `closed by ${control.address} before it answered: is the key the same, or has the daemon ended?\n`,
+    );
     expect(control.chunks).toEqual([]);
   });
 

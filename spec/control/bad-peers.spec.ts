@@ -1,6 +1,7 @@
 /** What peers that do not know the protocol or the key cost: a log line each, and nothing is left of them. */
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
+import net from "node:net";
 
 import { type ByteString, toByteString } from "../../lib/byte-string.ts";
 import { ControlSession } from "../../lib/control/session.ts";
@@ -127,6 +128,20 @@ describe("a bad peer costs a log line and nothing else:", () => {
       expect(control.logs[0]).toMatch(said);
     });
   }
+
+  test("resets its connection at once", async () => {
+    using control = startControl(echo);
+    const peers = Array.from({ length: 200 }, () => {
+      const socket = net.connect(control.port, "127.0.0.1");
+      socket.once("connect", () => socket.resetAndDestroy());
+      return new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    });
+    await Promise.all(peers);
+    await until(() => control.logs.length === 200);
+    for (const line of control.logs)
+      expect(line).toMatch(/^control connection from (127\.0\.0\.1:\d+|a peer that has gone): closed before it sent/);
+    await expectServing(control);
+  });
 
   test("a thousand of them, and no socket or timer is left", async () => {
     using control = startControl(echo);

@@ -107,7 +107,7 @@ describe("says what went wrong, and where", () => {
   test("the key is another", async () => {
     using server = startControl((text) => text);
     const client = await connect(server.port, Uint8Array.from(KEY).reverse());
-    const said = `closed by 127.0.0.1:${server.port} before it answered: is the key the same?`;
+    const said = `closed by 127.0.0.1:${server.port} before it answered: is the key the same, or has the daemon ended?`;
     expect(await failure(client.execute(chunk))).toBe(said);
     expect((await client.closed).message).toBe(said);
     expect(await failure(client.execute(chunk))).toBe(said);
@@ -122,7 +122,7 @@ describe("says what went wrong, and where", () => {
     });
     const client = await connect(server.port);
     expect(await failure(client.execute(chunk))).toBe(
-      `the answer of 127.0.0.1:${server.port} cannot be read: message 1 does not authenticate: is the key the same?`,
+      `the answer of 127.0.0.1:${server.port} cannot be read: message 1 does not authenticate: is the key the same, or has the daemon ended?`,
     );
   });
 

@@ -163,20 +163,35 @@ describe("listening", () => {
     expect(control.clock.pending).toBe(0);
   });
 
-  test("refuses a connection above the bound, and takes one again when another has gone", async () => {
+  test("peers without the key keep nobody out: above the bound the oldest of them makes room", async () => {
     using control = startControl(echo);
-    const peers = await Promise.all(Array.from({ length: 1000 }, () => RawPeer.connect(control.port)));
+    const first = await RawPeer.connect(control.port);
+    await until(() => control.server.connections === 1);
+    const peers = await Promise.all(Array.from({ length: 999 }, () => RawPeer.connect(control.port)));
     await until(() => control.server.connections === 1000);
+    const client = await connectClient(control.port);
+    await first.closed.promise;
+    expect(await client.execute(text("x"))).toBe(text("x"));
+    expect(control.logs).toHaveLength(1);
+    expect(control.logs[0]).toMatch(/^control connection from \S+: closed for another one, 1000 are open$/);
+    client.close();
+    for (const peer of peers) peer.vanish();
+    await expectServing(control);
+  });
+
+  test("refuses a connection above a bound of peers that have the key, and takes one again when one has gone", async () => {
+    using control = startControl(echo);
+    const clients = await Promise.all(Array.from({ length: 1000 }, () => connectClient(control.port)));
+    await Promise.all(clients.map((client) => client.execute(text("x"))));
     const refused = await RawPeer.connect(control.port);
     await refused.closed.promise;
     expect(control.logs).toHaveLength(1);
-    expect(control.logs[0]).toMatch(/^control connection from 127\.0\.0\.1:\d+: refused, 1000 are open$/);
-    peers.pop()!.vanish();
+    expect(control.logs[0]).toMatch(/^control connection from \S+: refused, 1000 are open$/);
+    clients.pop()!.close();
     await until(() => control.server.connections === 999);
-    const client = await connectClient(control.port);
-    expect(await client.execute(text("x"))).toBe(text("x"));
-    client.close();
-    for (const peer of peers) peer.vanish();
+    clients.push(await connectClient(control.port));
+    expect(await clients.at(-1)!.execute(text("x"))).toBe(text("x"));
+    for (const client of clients) client.close();
     await expectServing(control);
   });
 });

@@ -59,6 +59,12 @@ describe("a chunk is answered by what it returns", () => {
     expect(answer).toBe(`{\n  name = "${"x".repeat(60)}",\n  other = { "${"y".repeat(30)}" }\n}`);
   });
 
+  test("only the table that is cut says so", async () => {
+    const answer = await run("local t = {} for i = 1, 5001 do t[i] = { i } end return t");
+    expect(answer).toStartWith("{\n  { 1 },\n  { 2 },\n");
+    expect(answer).toEndWith(",\n  …\n}");
+  });
+
   test("a table of a million entries is cut", async () => {
     const answer = await run("local t = {} for i = 1, 1000000 do t[i] = i end return t");
     expect(answer).toStartWith("{\n  1,\n  2,\n");
@@ -82,6 +88,14 @@ describe("without a value, by what it printed", () => {
     const chunk = (name: string): string => `for i = 1, 3 do print("${name}") sleep(0.001) end`;
     const answers = await Promise.all(["a", "b", "c"].map((name) => run(chunk(name))));
     expect(answers).toEqual(["a\na\na\n", "b\nb\nb\n", "c\nc\nc\n"]);
+  });
+
+  test("and chunks that are run at once do not mix", async () => {
+    expect(await Promise.all([run("print('A')"), run("error('B')"), run("print('C')")])).toEqual([
+      "A\n",
+      expect.stringContaining("B"),
+      "C\n",
+    ]);
   });
 
   test("one that never stops printing is an error, not a full memory", async () => {
@@ -131,10 +145,17 @@ describe("commands", () => {
     ["reloadGeoIPDBs()", "reloadGeoIPDBs() successful"],
     ["stats() reloadGeoIP2DBs()", "0 reports\nreloadGeoIP2DBs() successful\n"],
     ["stats", "0 reports\n"],
+    ["\uFEFFstats()", "0 reports\n"],
+    ["#'four'", "4"],
     [" showACL\n", "127.0.0.0/8\n!127.0.0.2/32\n"],
     ["reloadGeoIPDBs", "reloadGeoIPDBs() successful"],
   ])("%s", async (chunk, answer) => {
     expect(await run(chunk)).toBe(answer);
+  });
+
+  test("a bare name that the policy has another use for is its value", async () => {
+    await using own = await startDaemon("stats = { n = 1 }");
+    expect(await run("stats", own)).toBe("{ n = 1 }");
   });
 
   test("makeKey() prints a key that setKey takes, and another each time", async () => {

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
 
-import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
+import type { ByteString } from "../../lib/byte-string.ts";
+import { defaultConfig } from "../../lib/config.ts";
+import { makeCertificate, NO_OPENSSL, signCertificate } from "../support/certificates.ts";
 import { PREAMBLE, startDaemon, temporaryFolder } from "../support/daemon.ts";
+import { startReceiver } from "../support/webhooks.ts";
 
 describe("addCustomWebHook", () => {
   test.each([
@@ -11,6 +14,30 @@ describe("addCustomWebHook", () => {
     ["{ url = 'ftp://h/' }", /key 'url' must be http or https/],
     ["{ url = 'file:///etc/passwd' }", /key 'url' must be http or https/],
     ["{ url = {} }", /key 'url' must be a string/],
+    ["{ url = 'http://' }", /key 'url' is no url/],
+    ["{ url = 'http:/h' }", /key 'url' is no url/],
+    ["{ url = 'http:h' }", /key 'url' is no url/],
+    ["{ url = 'http:\\\\\\\\h/' }", /key 'url' is no url/],
+    ["{ url = '//h/' }", /key 'url' is no url/],
+    ["{ url = 'h/' }", /key 'url' is no url/],
+    ["{ url = 'http://h:99999/' }", /key 'url' is no url/],
+    ["{ url = 'http://h:x/' }", /key 'url' is no url/],
+    ["{ url = 'http://[::1/' }", /key 'url' is no url/],
+    ["{ url = 'http://h h/' }", /key 'url' is no url/],
+    ["{ url = 'http://h/\\r\\nX-Evil: 1' }", /key 'url' is no url/],
+    ["{ url = 'http://user:password@h h/' }", /key 'url' is no url: "http:\/\/…@h h\/"/],
+    ["{ url = ' http://h/' }", /key 'url' is no url/],
+    ["{ url = 'http://%{YYYY}%{/' }", /key 'url' is no url/],
+    ["{ url = 'javascript:alert(1)' }", /key 'url' must be http or https/],
+    ["{ url = 'http://%ff:x@h/' }", /key 'url' has a user or password that is not encoded as UTF-8/],
+    ["{ url = 'http://h/', ['basic-auth'] = 'u:p\\r\\nX: y' }", /key 'basic-auth' has a character/],
+    ["{ url = 'http://h/', secret = 'whsec_' }", /key 'secret' begins with whsec_ and is no base64/],
+    ["{ url = 'http://h/', secret = 'whsec_not base64!' }", /key 'secret' begins with whsec_ and is no base64/],
+    ["{ url = 'http://h/', secret = 'whsec_YWI' }", /key 'secret' begins with whsec_ and is no base64/],
+    ["{ url = 'http://h/', max_attempts = '0' }", /key 'max_attempts' must be a whole number from 1 to 1000/],
+    ["{ url = 'http://h/', max_attempts = '1.5' }", /key 'max_attempts' must be a whole number/],
+    ["{ url = 'http://h/', max_attempts = 'many' }", /key 'max_attempts' must be a whole number/],
+    ["{ url = 'http://h/', max_attempts = '' }", /key 'max_attempts' must be a whole number/],
     ["{ url = 'http://h/', ['api-key'] = 'a\\nb' }", /key 'api-key' has a character that would break a header/],
     ["{ url = 'http://h/', ['content-type'] = 'a\\r\\nX: y' }", /key 'content-type' has a character/],
     ["'http://h/'", /bad argument #2 to 'addCustomWebHook' \(table expected, got string\)/],
@@ -35,6 +62,97 @@ describe("addCustomWebHook", () => {
     expect(daemon.logs.filter((line) => line.includes("key"))).toEqual([
       `addCustomWebHook: webhook "good": unknown key 'typo' is ignored`,
     ]);
+  });
+});
+
+describe("a webhook", () => {
+  test("has as many attempts as max_attempts says, seven unless it is there", async () => {
+    await using daemon = await startDaemon(`addCustomWebHook("a", { url = "http://h/" })
+      addCustomWebHook("b", { url = "http://h/", max_attempts = "1" })
+      addCustomWebHook("c", { url = "http://h/", max_attempts = 20 })`);
+    expect(daemon.loaded.config.webhooks.hooks.map(({ maxAttempts }) => maxAttempts)).toEqual([7, 1, 20]);
+  });
+
+  test("takes user and password from the url, as curl does, and shows them nowhere", async () => {
+    using receiver = startReceiver(() => new Response(null, { status: 404 }));
+    const url = receiver.url.replace("//", "//us%40er:pass%3aword@");
+    await using daemon = await startDaemon(`${PREAMBLE} setMetricsNoPassword()
+      addCustomWebHook("h", { url = "${url}?token=t" })
+      addCustomWebHook("own", { url = "${url}", ["basic-auth"] = "other:one" })
+      setReport(function() runCustomWebHook("h", "{}") runCustomWebHook("own", "{}") end)`);
+    await daemon.post("/?command=report", {});
+    await daemon.loaded.webhooks.drain();
+    const sent = receiver.received.map(({ headers }) => [headers.get("x-wforce-event"), headers.get("authorization")]);
+    expect(Object.fromEntries(sent)).toEqual({
+      h: `Basic ${btoa("us@er:pass:word")}`,
+      own: `Basic ${btoa("other:one")}`,
+    });
+    const printed = await daemon.daemon.execute("showCustomWebHooks() showDeadLetters()" as ByteString);
+    const shown = `${daemon.logs.join("\n")} ${printed} ${await (await daemon.get("/metrics")).text()}`;
+    expect(shown).toContain(`url="${receiver.url}"`);
+    expect(shown).not.toMatch(/us@er|us%40er|pass%3aword/);
+  });
+});
+
+describe("the functions for the console", () => {
+  test("show webhooks, queue and dead letters, and send dead letters again", async () => {
+    let status = 404;
+    using receiver = startReceiver(() => new Response(null, { status }));
+    await using daemon = await startDaemon(`${PREAMBLE}
+      addCustomWebHook("h", { url = "${receiver.url}" })
+      setReport(function() runCustomWebHook("h", "{}") end)`);
+    const show = async (chunk: string): Promise<string> => {
+      const text = await daemon.daemon.execute(chunk as ByteString);
+      await daemon.loaded.webhooks.drain();
+      return text;
+    };
+    for (let i = 0; i < 2; i++) await daemon.post("/?command=report", {});
+    await daemon.loaded.webhooks.drain();
+    expect(await show("showDeadLetters()")).toContain("the receiver answered 404\n");
+    const id = receiver.received[0]!.id;
+    status = 200;
+    expect(await show(`resendDeadLetters("${id}")`)).toBe("1 events are in the queue again, 1 dead letters are left\n");
+    expect(await show("resendDeadLetters()")).toBe("1 events are in the queue again, 0 dead letters are left\n");
+    expect(await show("showCustomWebHooks()")).toEndWith(
+      `\n1         h                    2         2         ${receiver.url}\n`,
+    );
+    expect((await show("showWebHookQueue()")).split("\n")).toHaveLength(2);
+  });
+});
+
+describe("the state directory", () => {
+  test("keeps events that the configuration itself sends, and those of reports, for the next daemon", async () => {
+    using state = temporaryFolder();
+    let status = 500;
+    using receiver = startReceiver(() => new Response(null, { status, headers: { "retry-after": "1" } }));
+    const configuration = `${PREAMBLE} setStateDir("${state.path}")
+      addCustomWebHook("h", { url = "${receiver.url}" })
+      setReport(function() runCustomWebHook("h", "report") end)`;
+    {
+      await using daemon = await startDaemon(`${configuration} runCustomWebHook("h", "configuration")`);
+      await daemon.post("/?command=report", {});
+      await daemon.loaded.webhooks.drain();
+    }
+    status = 200;
+    const before = receiver.received.length;
+    await using daemon = await startDaemon(configuration);
+    expect(daemon.loaded.webhooks.events.queue.size).toBe(2);
+    while (daemon.loaded.webhooks.events.queue.size > 0) await Bun.sleep(5);
+    const bodies = receiver.received.slice(before).map(({ body }) => body);
+    expect(bodies.toSorted()).toEqual(["configuration", "report"]);
+  });
+
+  test("is systemd's unless the configuration names one", () => {
+    const before = process.env["STATE_DIRECTORY"];
+    try {
+      process.env["STATE_DIRECTORY"] = "/var/lib/one:/var/lib/two";
+      expect(defaultConfig().stateDir).toBe("/var/lib/one");
+      process.env["STATE_DIRECTORY"] = "";
+      expect(defaultConfig().stateDir).toBeUndefined();
+    } finally {
+      if (before === undefined) delete process.env["STATE_DIRECTORY"];
+      else process.env["STATE_DIRECTORY"] = before;
+    }
   });
 });
 
@@ -80,8 +198,11 @@ describe("runCustomWebHook", () => {
     const lines = daemon.logs.filter((line) => /webhook/i.test(line)).toSorted();
     expect(lines).toEqual([
       'runCustomWebHook: no webhook is named "unknown": addCustomWebHook() registers one',
-      expect.stringMatching(/^webhook gone: /),
-      "webhook redirects: the receiver answered 302",
+      expect.stringMatching(/^webhook gone: connection refused \(attempt 1 of 7, next in [456] s\)$/),
+      expect.stringMatching(
+        /^webhook redirects: given up after 1 attempts: the receiver answered 302: \S+ is a dead letter/,
+      ),
+      "webhooks wait in memory: what is not delivered when the daemon ends is lost (setStateDir)",
     ]);
     await receiver.stop(true);
   });
@@ -137,6 +258,37 @@ describe.skipIf(NO_OPENSSL !== undefined)(`TLS of webhooks${NO_OPENSSL ? ` (not 
     expect((await sendTo("127.0.0.1", TRUST, true))[0]).toBe(0);
   });
 
+  test("with an authority of one's own both sides trust what it has signed, and connections are used again", async () => {
+    using folder = temporaryFolder();
+    const authority = makeCertificate(folder.path, "authority", "authority.example");
+    const signed = signCertificate(folder.path, "server", "127.0.0.1", authority);
+    signCertificate(folder.path, "client", "client", authority);
+    const ports = new Set<number>();
+    const receiver = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: {
+        cert: Bun.file(signed.cert),
+        key: Bun.file(signed.key),
+        requestCert: true,
+        rejectUnauthorized: true,
+        ca: Bun.file(authority.cert),
+      },
+      fetch: (request, server) => (ports.add(server.requestIP(request)!.port), new Response()),
+    });
+    await using daemon = await startDaemon(`${PREAMBLE} setNumWebHookThreads(1) setNumWebHookConnsPerThread(1)
+      setCurlCABundleFile("${folder.path}/authority.pem")
+      setCurlClientCertAndKey("${folder.path}/client.pem", "${folder.path}/client.key")
+      addCustomWebHook("h", { url = "https://127.0.0.1:${receiver.port}/" })
+      setReport(function() for i = 1, 10 do runCustomWebHook("h", "{}") end end)`);
+    await daemon.post("/?command=report", {});
+    const { webhooks, config } = daemon.loaded;
+    await webhooks.drain();
+    expect(webhooks.counts(config.webhooks.hooks[0]!)).toEqual({ successes: 10, failures: 0 });
+    expect(ports.size).toBe(1);
+    await receiver.stop(true);
+  });
+
   test("a file that cannot be read ends the start", async () => {
     await expect(startDaemon(`setCurlCABundleFile("gone.pem")`)).rejects.toThrow(
       `bad argument #1 to 'setCurlCABundleFile' ("gone.pem" cannot be read: ENOENT)`,
@@ -168,14 +320,17 @@ describe("the webhook settings", () => {
     });
     await using daemon =
       await startDaemon(`${PREAMBLE} setNumWebHookThreads(2) setNumWebHookConnsPerThread(2) setWebHookQueueSize(10)
-      addCustomWebHook("h", { url = "http://127.0.0.1:${receiver.port}/" })
-      setReport(function() for i = 1, 12 do runCustomWebHook("h", "{}") end end)`);
+      for i = 1, 3 do addCustomWebHook("h" .. i, { url = "http://127.0.0.1:${receiver.port}/" }) end
+      setReport(function() for i = 1, 12 do runCustomWebHook("h" .. i % 3 + 1, "{}") end end)`);
     await daemon.post("/?command=report", {});
     while (inFlight < 4) await Bun.sleep(1);
     gate.resolve();
     await daemon.loaded.webhooks.drain();
     expect([most, total]).toEqual([4, 10]);
-    expect(daemon.logs.filter((line) => line.includes("queue is full"))).toHaveLength(2);
+    expect(daemon.logs.filter((line) => line.includes("queue is full"))).toHaveLength(2); // of two hooks
+    expect(await (await daemon.get("/metrics")).text()).toContain(
+      'trackalert_webhook_dropped_total{reason="queue_full"} 2\n',
+    );
     await receiver.stop(true);
   });
 });

@@ -17,17 +17,16 @@ export interface Program extends AsyncDisposable {
  * @param args of trackalert; `script` is what Bun runs, index.ts unless given
  * @param launcher a command that becomes the one that follows it, such as `env NAME=value`
  */
-export function startProgram(
+export const startProgram = (
   args: string[],
   script = "index.ts",
   cwd = PROJECT,
   launcher: readonly string[] = [],
-): Program {
-  const child = Bun.spawn([...launcher, process.execPath, resolve(PROJECT, script), ...args], {
-    cwd,
-    stdout: "pipe",
-    stderr: "pipe",
-  });
+): Program => startCommand([...launcher, process.execPath, resolve(PROJECT, script), ...args], cwd);
+
+/** Runs any program. */
+export function startCommand(command: string[], cwd: string): Program {
+  const child = Bun.spawn(command, { cwd, stdout: "pipe", stderr: "pipe" });
   const listeners = new Set<() => void>();
   let output = "";
   let closed = false;

@@ -2,8 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { Webhook } from "standardwebhooks";
+
 import { toByteString } from "../../lib/byte-string.ts";
-import { createEvent, createRequest, datedUrl, type WebHook } from "../../lib/webhooks/hook.ts";
+import { createEvent, createRequest, datedUrl, publicUrl, type WebHook } from "../../lib/webhooks/hook.ts";
 
 const HOOK: WebHook = {
   id: 3,
@@ -14,6 +16,7 @@ const HOOK: WebHook = {
   apiKey: undefined,
   contentType: undefined,
   kafka: false,
+  maxAttempts: 7,
 };
 const NOW = Date.UTC(2026, 2, 1, 23, 59, 59, 900);
 
@@ -52,10 +55,25 @@ describe("a request", () => {
     expect(createRequest(event, NOW).headers["webhook-id"]).toBe(headers["webhook-id"]!);
   });
 
+  test("is accepted by another implementation of Standard Webhooks, with a plain secret and an encoded one", () => {
+    const plain = "a plain secret, ü";
+    for (const [secret, key] of [
+      ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+      [plain, Buffer.from(plain).toString("base64")],
+    ] as const) {
+      const { headers, body } = createRequest(createEvent({ ...HOOK, secret }, toByteString('{"ü":1}')), Date.now());
+      const receiver = new Webhook(key);
+      expect(receiver.verify(body, headers)).toEqual({ ü: 1 });
+      expect(() => receiver.verify(`${body} `, headers)).toThrow("No matching signature");
+    }
+  });
+
   test("has no signature without a secret, and no credentials that were not given", () => {
     const { headers } = createRequest(createEvent(HOOK, toByteString("{}")), NOW);
     expect(Object.keys(headers).toSorted()).toEqual([
+      "accept-encoding",
       "content-type",
+      "user-agent",
       "webhook-id",
       "webhook-timestamp",
       "x-wforce-delivery",
@@ -88,6 +106,12 @@ describe("a request", () => {
     const ids = Array.from({ length: 100 }, () => createEvent(HOOK, toByteString("")).deliveryId);
     expect(new Set(ids).size).toBe(100);
   });
+});
+
+test("a url is shown without its query", () => {
+  const shown = (url: string): string => publicUrl({ ...HOOK, url });
+  expect(shown("https://h/a/%{YYYY}?token=x#y")).toBe("https://h/a/%{YYYY}");
+  expect(shown("https://h/a#token")).toBe("https://h/a");
 });
 
 test("a url has the date in UTC, each part as often as it stands there", () => {

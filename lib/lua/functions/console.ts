@@ -66,7 +66,7 @@ export const consoleOutputFunctions = (output: ConsoleOutput): Record<string, Ho
 const lines = (texts: readonly string[]): string => texts.map((text) => `${text}\n`).join("");
 
 function helpText(): string {
-  const calls = [...CONSOLE_COMMANDS.keys()].toSorted();
+  const calls = [...CONSOLE_COMMANDS.keys()];
   const width = Math.max(...calls.map((call) => call.length)) + 2;
   return lines(calls.map((call) => call.padEnd(width) + CONSOLE_COMMANDS.get(call)));
 }

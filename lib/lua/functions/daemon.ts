@@ -6,8 +6,9 @@ import { toText } from "../../byte-string.ts";
 import type { Config, Listener } from "../../config.ts";
 import { KEY_BYTES, parseKey } from "../../control/key.ts";
 import type { Log } from "../../log.ts";
+import { readTlsOptions, type Tls, TlsError } from "../../tls.ts";
 import type { Call, HostFunction } from "../call.ts";
-import { LuaError } from "../state.ts";
+import { LuaError, type LuaValue } from "../state.ts";
 
 const DEFAULT_CONTROL_PORT = 4004;
 
@@ -36,8 +37,7 @@ export function startFunctions(config: Config, log: Log, directory: string): Hos
         if (call.has(3)) call.text(3);
         if (call.has(4)) call.text(4);
         if (call.has(5)) call.table(5);
-        if (secure) throw new LuaError("addListener: TLS listeners are not supported by this version yet");
-        config.listeners.push(listener);
+        config.listeners.push(secure ? { ...listener, tls: readTls(call, directory) } : listener);
       },
     },
     {
@@ -126,6 +126,20 @@ function readEndpoint(call: Call, position: number, defaultPort?: number): Liste
     throw call.wrong(position, `${example} expected, got ${JSON.stringify(text)}`);
   }
   return { hostname: formatAddress(address.bytes), port };
+}
+
+/** Arguments 3 to 5 of addListener. @throws {LuaError} when nothing can be served with them */
+function readTls(call: Call, directory: string): Tls {
+  const files = { certificate: resolve(directory, call.text(3)), key: resolve(directory, call.text(4)) };
+  const table = call.has(5) ? call.table(5) : [];
+  const text = (value: LuaValue): string => (typeof value === "string" ? toText(value) : String(value));
+  try {
+    const options = readTlsOptions([...table].map(([name, value]) => [text(name), text(value)]));
+    return { files, options, where: call.where() };
+  } catch (error) {
+    if (error instanceof TlsError) throw new LuaError(`addListener: ${error.message}`);
+    throw error;
+  }
 }
 
 function checkMask(call: Call, text: string): string {

@@ -1,20 +1,29 @@
-/** Custom webhooks: registering them, and sending. */
+/** Custom webhooks: registering them, sending, and what the console shows of them. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
-import { toText } from "../../byte-string.ts";
+import { toByteString, toText } from "../../byte-string.ts";
 import type { WebHookSettings } from "../../config.ts";
 import type { Log } from "../../log.ts";
-import type { WebHookSink } from "../../webhooks/delivery.ts";
-import { datedUrl, type WebHook } from "../../webhooks/hook.ts";
+import { formatDeadLetters, formatHooks, formatQueue } from "../../webhooks/console.ts";
+import type { WebHookDelivery, WebHookSink } from "../../webhooks/delivery.ts";
+import { datedUrl, standardKey, type WebHook } from "../../webhooks/hook.ts";
+import { DEFAULT_ATTEMPTS } from "../../webhooks/retry.ts";
 import type { Call, HostFunction } from "../call.ts";
+import type { ConsoleOutput } from "../console-output.ts";
 import { LuaError } from "../state.ts";
 
 /** `num_conns` is accepted for old configurations, and ignored. */
-const KEYS = ["url", "secret", "basic-auth", "api-key", "content-type", "kafka", "num_conns"];
+const KEYS = ["url", "secret", "basic-auth", "api-key", "content-type", "kafka", "max_attempts", "num_conns"];
 /** What cannot stand in a header. */
 const UNFIT_FOR_HEADERS = /[^\x20-\x7e\x80-\xff]/;
 const MOST = 1_000_000;
+/** What begins a url with a host; user and password are what stands before the last at-sign of the second part. */
+const URL_PARTS = /^(https?:\/\/)([^/?#\\]+)(.*)$/is;
+/** An attempt each 6 hours for ten months. */
+const MOST_ATTEMPTS = 1000;
+/** Characters of a name that a policy made up. */
+const LONGEST_NAME = 200;
 
 /** For the configuration. @param directory what relative paths are relative to */
 export function webhookConfiguration(settings: WebHookSettings, log: Log, directory: string): HostFunction[] {
@@ -62,9 +71,27 @@ export const runCustomWebHook = (settings: WebHookSettings, sink: WebHookSink, l
     const data = call.bytes(2);
     const hook = settings.hooks.find((candidate) => candidate.name === name);
     if (hook) sink.send(hook, data);
-    else log.error(`runCustomWebHook: no webhook is named ${JSON.stringify(name)}: addCustomWebHook() registers one`);
+    else {
+      const shown = JSON.stringify(name.slice(0, LONGEST_NAME));
+      log.error(`runCustomWebHook: no webhook is named ${shown}: addCustomWebHook() registers one`);
+    }
   },
 });
+
+/** For the console: what becomes of events. */
+export const webhookConsole = (delivery: WebHookDelivery, output: ConsoleOutput): HostFunction[] => [
+  { name: "showCustomWebHooks", body: () => output.print(toByteString(formatHooks(delivery))) },
+  { name: "showWebHookQueue", body: () => output.print(toByteString(formatQueue(delivery))) },
+  { name: "showDeadLetters", body: () => output.print(toByteString(formatDeadLetters(delivery))) },
+  {
+    name: "resendDeadLetters",
+    body(call) {
+      const count = delivery.resend(call.has(1) ? call.text(1) : undefined);
+      const { size } = delivery.events.deadLetters;
+      output.print(toByteString(`${count} events are in the queue again, ${size} dead letters are left\n`));
+    },
+  },
+];
 
 /** @throws {LuaError} that names hook and key */
 function readKeys(call: Call, name: string, log: Log): Omit<WebHook, "id" | "name"> {
@@ -82,17 +109,46 @@ function readKeys(call: Call, name: string, log: Log): Omit<WebHook, "id" | "nam
   for (const key of ["api-key", "content-type", "basic-auth"]) {
     if (UNFIT_FOR_HEADERS.test(values.get(key) ?? "")) throw refuse(key, "has a character that would break a header");
   }
-  const url = values.get("url");
-  if (url === undefined) throw refuse("url", "is missing");
-  const parsed = URL.parse(datedUrl(url, 0));
-  if (!parsed) throw refuse("url", `is no url: ${JSON.stringify(url)}`);
-  if (!/^https?:$/.test(parsed.protocol)) throw refuse("url", `must be http or https: ${JSON.stringify(url)}`);
+  const secret = values.get("secret");
+  if (secret !== undefined && !standardKey(secret)) throw refuse("secret", "begins with whsec_ and is no base64");
+  const attempts = Number(values.get("max_attempts") ?? DEFAULT_ATTEMPTS);
+  if (!Number.isInteger(attempts) || attempts < 1 || attempts > MOST_ATTEMPTS) {
+    throw refuse("max_attempts", `must be a whole number from 1 to ${MOST_ATTEMPTS}`);
+  }
+  const { url, credentials } = readUrl(values.get("url"), refuse);
   return {
     url,
-    secret: values.get("secret"),
-    basicAuth: values.get("basic-auth"),
+    secret,
+    basicAuth: values.get("basic-auth") ?? credentials,
     apiKey: values.get("api-key"),
     contentType: values.get("content-type"),
     kafka: values.get("kafka") === "true",
+    maxAttempts: attempts,
   };
+}
+
+/** User and password of a url are credentials as curl takes them; they are not shown where the url is. */
+function readUrl(
+  url: string | undefined,
+  refuse: (key: string, problem: string) => LuaError,
+): { url: string; credentials: string | undefined } {
+  if (url === undefined) throw refuse("url", "is missing");
+  const shown = JSON.stringify(url.replace(/\/\/[^/]*@/, "//…@"));
+  const parsed = URL.parse(datedUrl(url, 0));
+  if (!parsed) throw refuse("url", `is no url: ${shown}`);
+  if (!/^https?:$/.test(parsed.protocol)) throw refuse("url", `must be http or https: ${shown}`);
+  const [, scheme, authority, rest] = URL_PARTS.exec(url) ?? [];
+  // URL forgives what nobody else does: control characters, backslashes, missing slashes.
+  if (authority === undefined || /[\s\x00-\x1f\\]/.test(url)) throw refuse("url", `is no url: ${shown}`);
+  const at = authority.lastIndexOf("@");
+  if (at < 0) return { url, credentials: undefined };
+  return { url: `${scheme}${authority.slice(at + 1)}${rest}`, credentials: readCredentials(parsed, refuse) };
+}
+
+function readCredentials({ username, password }: URL, refuse: (key: string, problem: string) => LuaError): string {
+  try {
+    return `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  } catch {
+    throw refuse("url", "has a user or password that is not encoded as UTF-8");
+  }
 }

@@ -37,10 +37,10 @@ local render
 
 -- The entries of a table as texts: the list first, without its keys.
 local function render_entries(value, state, depth)
-  local copy, keys = {}, {}
+  local copy, keys, cut = {}, {}, false
   for key, item in pairs(value) do
     if state.left <= #keys then
-      state.cut = true
+      cut = true
       break
     end
     copy[key] = item
@@ -55,7 +55,7 @@ local function render_entries(value, state, depth)
     local listed = number_type(key) == "integer" and key >= 1 and key <= list
     if not listed then texts[#texts + 1] = key_text(key) .. " = " .. render(copy[key], state, depth) end
   end
-  if state.cut then texts[#texts + 1] = "…" end
+  if cut then texts[#texts + 1] = "…" end
   return texts
 end
 

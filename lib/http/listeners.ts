@@ -1,0 +1,131 @@
+/** The sockets that HTTP comes in by: opened, closed, and given new certificates without a restart. */
+import type { Clock } from "../clock.ts";
+import { formatListener, type HttpListener } from "../config.ts";
+import type { Log } from "../log.ts";
+import { type Credentials, dateProblem, readCredentials } from "../tls.ts";
+
+/**
+ * Seconds that a connection may idle between requests, and that a body may take: bytes that trickle in do not count. Bun
+ * gives TLS's handshake and the header about 12 on its own.
+ */
+export const IDLE_TIMEOUT = 30;
+
+type Server = Bun.Server<undefined>;
+
+/** Who answers requests. */
+interface Handlers {
+  fetch: (request: Request, server: Server) => Response | Promise<Response>;
+  error: (error: Error) => Response;
+}
+
+interface Open {
+  listener: HttpListener;
+  /** Undefined without TLS. */
+  credentials: Credentials | undefined;
+  server: Server;
+}
+
+export class Listeners {
+  private readonly open: Open[] = [];
+  /** No longer listening, until what they have in flight is answered. */
+  private readonly leaving = new Set<Server>();
+
+  constructor(
+    private readonly handlers: Handlers,
+    private readonly ports: { clock: Clock; log: Log },
+    private readonly idleTimeout = IDLE_TIMEOUT,
+  ) {}
+
+  /** Requests that are being answered. */
+  get inFlight(): number {
+    let total = 0;
+    for (const { server } of this.open) total += server.pendingRequests;
+    for (const server of this.leaving) total += server.pendingRequests;
+    return total;
+  }
+
+  /** What is listened on, with the real port where 0 was asked for. */
+  get addresses(): HttpListener[] {
+    return this.open.map(({ listener }) => listener);
+  }
+
+  /** @throws {Error} when certificate and key cannot be used, or the address cannot be bound, with the reason */
+  listen(listener: HttpListener): void {
+    const credentials = this.readCredentials(listener);
+    const server = this.serve(listener, credentials);
+    this.open.push({ listener: { ...listener, port: server.port! }, credentials, server });
+  }
+
+  /**
+   * Reads certificates and keys anew. Listeners whose files have changed are closed and opened again with the new ones:
+   * Bun cannot swap them. Requests in flight are answered; a connection that comes in just then may be refused. Where the
+   * new files cannot be used the old ones stay.
+   */
+  reloadCertificates(): void {
+    for (const entry of this.open) {
+      const address = formatListener(entry.listener);
+      try {
+        const credentials = this.readCredentials(entry.listener);
+        if (credentials?.cert === entry.credentials?.cert && credentials?.key === entry.credentials?.key) continue;
+        this.leave(entry.server);
+        entry.server = this.serve(entry.listener, credentials);
+        entry.credentials = credentials;
+        this.ports.log.notice(`new certificate on ${address}`);
+      } catch (error) {
+        this.ports.log.error(`certificate of ${address} not replaced: ${(error as Error).message}`);
+      }
+    }
+  }
+
+  /** Stops accepting. @returns when what is in flight has been answered */
+  async stop(): Promise<void> {
+    await Promise.all(this.all().map((server) => server.stop()));
+  }
+
+  /** Closes all connections, whatever they wait for. */
+  async cut(): Promise<void> {
+    await Promise.all(this.all().map((server) => server.stop(true)));
+  }
+
+  private all(): Server[] {
+    return [...this.open.map(({ server }) => server), ...this.leaving];
+  }
+
+  private leave(server: Server): void {
+    this.leaving.add(server);
+    void server.stop().then(() => this.leaving.delete(server));
+  }
+
+  private serve(listener: HttpListener, credentials: Credentials | undefined): Server {
+    const { hostname, port, tls } = listener;
+    try {
+      return Bun.serve({
+        hostname,
+        port,
+        // Else Bun shares the port with another daemon that has it, and each gets a part of the reports.
+        reusePort: false,
+        idleTimeout: this.idleTimeout,
+        development: false,
+        // Bodies are bounded where they are read, so that the answer can say so.
+        maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+        ...(credentials && { tls: { ...tls?.options, cert: credentials.cert, key: credentials.key } }),
+        ...this.handlers,
+      });
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      throw new Error(`cannot listen on ${formatListener(listener)}: ${code ?? message}`);
+    }
+  }
+
+  private readCredentials({ tls }: HttpListener): Credentials | undefined {
+    if (!tls) return undefined;
+    try {
+      const credentials = readCredentials(tls.files);
+      const problem = dateProblem(credentials, this.ports.clock.now());
+      if (problem) this.ports.log.warn(problem);
+      return credentials;
+    } catch (error) {
+      throw new Error(`${tls.where}${(error as Error).message}`);
+    }
+  }
+}

@@ -1,0 +1,166 @@
+/** TLS of listeners: options by their OpenSSL names; certificate and key, read and checked before they are used. */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { createSecureContext } from "node:tls";
+
+export interface Tls {
+  files: TlsFiles;
+  options: TlsOptions;
+  /** `file:line: ` of the call that asked for it, for messages. */
+  where: string;
+}
+
+/** PEM files, absolute. */
+export interface TlsFiles {
+  certificate: string;
+  key: string;
+}
+
+/** What `Bun.serve` takes; its types do not name all that it honours. The least version is 1.2 unless given. */
+export interface TlsOptions {
+  minVersion?: number;
+  maxVersion?: number;
+  /** Of TLS up to 1.2. */
+  ciphers?: string;
+  ecdhCurve?: string;
+  sigalgs?: string;
+}
+
+/** A certificate, with the intermediate ones behind it, and its key. */
+export interface Credentials {
+  /** PEM, as is the key. */
+  cert: string;
+  key: string;
+  /** The certificate's. */
+  file: string;
+  validFrom: Date;
+  validUntil: Date;
+}
+
+/** The message says what is wrong and where. */
+export class TlsError extends Error {
+  override name = "TlsError";
+}
+
+/** The names of OpenSSL's configuration files, see SSL_CONF_cmd(3). */
+const OPTIONS = new Map<string, keyof TlsOptions>([
+  ["MinProtocol", "minVersion"],
+  ["MaxProtocol", "maxVersion"],
+  ["CipherString", "ciphers"],
+  ["Groups", "ecdhCurve"],
+  ["SignatureAlgorithms", "sigalgs"],
+]);
+/** Other spellings: those of the reference's manual, and OpenSSL's former ones. */
+const ALIASES = new Map([
+  ["minimumprotocol", "MinProtocol"],
+  ["maximumprotocol", "MaxProtocol"],
+  ["ciphers", "CipherString"],
+  ["curves", "Groups"],
+]);
+
+/** As they are numbered on the wire. */
+const VERSIONS = [0x0301, 0x0302, 0x0303, 0x0304];
+/** `TLSv1.2`, `tls1.2`, `tls12`; `TLSv1` is 1.0. */
+const VERSION = /^tlsv?1[._]?([0-3])?$/i;
+
+/** @throws {TlsError} that names the option */
+export function readTlsOptions(table: Iterable<[name: string, value: string]>): TlsOptions {
+  const options: TlsOptions = {};
+  for (const [name, value] of table) {
+    const option = OPTIONS.get(canonicalName(name));
+    if (option === undefined) {
+      throw new TlsError(`option '${name}' is not supported; known are ${[...OPTIONS.keys()].join(", ")}`);
+    }
+    const refuse = (expected: string): TlsError =>
+      new TlsError(`option '${name}': ${expected} expected, got ${JSON.stringify(value)}`);
+    if (option === "minVersion" || option === "maxVersion") {
+      const minor = VERSION.exec(value);
+      if (!minor) throw refuse("a version from TLSv1.0 to TLSv1.3");
+      options[option] = VERSIONS[Number(minor[1] ?? 0)]!;
+    } else {
+      if (value === "" || !isAccepted({ [option]: value })) throw refuse("a list as OpenSSL writes it");
+      options[option] = value;
+    }
+  }
+  if ((options.minVersion ?? 0) > (options.maxVersion ?? Infinity)) {
+    throw new TlsError("options MinProtocol and MaxProtocol leave no version");
+  }
+  return options;
+}
+
+/** The name in {@link OPTIONS} that is meant, whatever its case and underscores. */
+function canonicalName(name: string): string {
+  const plain = name.toLowerCase().replaceAll("_", "");
+  return ALIASES.get(plain) ?? [...OPTIONS.keys()].find((known) => known.toLowerCase() === plain) ?? name;
+}
+
+/**
+ * Not when the configuration is loaded: `-c` and `-e` load it too, for users who may not read the key.
+ * @throws {TlsError} when a file cannot be read or used, or the two do not belong together
+ */
+export function readCredentials(files: TlsFiles): Credentials {
+  const cert = readPem("certificate", files.certificate);
+  const key = readPem("key", files.key);
+  const certificate = parseCertificate(cert, files.certificate);
+  if (!certificate.checkPrivateKey(parseKey(key, files.key))) {
+    throw new TlsError(
+      `${describe("certificate", files.certificate)} and ${describe("key", files.key)} are not a pair`,
+    );
+  }
+  if (!isAccepted({ cert, key })) {
+    throw new TlsError(`${describe("certificate", files.certificate)} or one behind it in that file cannot be used`);
+  }
+  const [validFrom, validUntil] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
+  return { cert, key, file: files.certificate, validFrom, validUntil };
+}
+
+/** Why clients will not accept a certificate now, for a warning; undefined when its dates are good. @param now milliseconds since 1970 */
+export function dateProblem(credentials: Credentials, now: number): string | undefined {
+  const { file, validFrom, validUntil } = credentials;
+  const certificate = describe("certificate", file);
+  if (now > validUntil.getTime()) return `${certificate} expired at ${validUntil.toISOString()}`;
+  if (now < validFrom.getTime()) return `${certificate} is not valid before ${validFrom.toISOString()}`;
+  return undefined;
+}
+
+const describe = (what: string, file: string): string => `${what} ${JSON.stringify(file)}`;
+
+function readPem(what: string, file: string): string {
+  let problem = "it is not a regular file";
+  try {
+    // A pipe or a device might never end.
+    if (statSync(file).isFile()) return readFileSync(file, "utf8");
+  } catch (error) {
+    problem = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+  }
+  throw new TlsError(`${describe(what, file)} cannot be read: ${problem}`);
+}
+
+function parseCertificate(pem: string, file: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    throw new TlsError(`${describe("certificate", file)} is not a certificate in PEM`);
+  }
+}
+
+function parseKey(pem: string, file: string): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const problem =
+      code === "ERR_MISSING_PASSPHRASE" ? "is encrypted: remove its passphrase" : "is not a private key in PEM";
+    throw new TlsError(`${describe("key", file)} ${problem}`);
+  }
+}
+
+/** Whether the TLS library takes these settings. */
+function isAccepted(settings: object): boolean {
+  try {
+    createSecureContext(settings);
+    return true;
+  } catch {
+    return false;
+  }
+}
