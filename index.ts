@@ -24,7 +24,9 @@ import { DeviceParser } from "./lib/device/device.ts";
 import { readRegexesFile, RegexesFileError } from "./lib/device/regexes-file.ts";
 import { ConfigError, loadConfig } from "./lib/load-config.ts";
 import { escapeControls, Log, type LogSink, standardOutput, tracebackLines } from "./lib/log.ts";
+import type { ParseDevice } from "./lib/login-tuple.ts";
 import { replay } from "./lib/replay/program.ts";
+import { Recorder, RecordError } from "./lib/replay/recorder.ts";
 import { Syslog } from "./lib/syslog.ts";
 import { isJournal, ServiceManager } from "./lib/systemd.ts";
 
@@ -32,7 +34,7 @@ const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
 
 /** Errors that say all there is to say; what else is thrown is a bug, and shows where. */
-const EXPECTED = [UsageError, ConfigError, RegexesFileError, ControlError, ConsoleError, DetachError];
+const EXPECTED = [UsageError, ConfigError, RegexesFileError, ControlError, ConsoleError, DetachError, RecordError];
 
 /** That of this file, or of the executable that `bun run compile` makes. */
 const PROGRAM_FOLDER = Bun.isStandaloneExecutable ? dirname(process.execPath) : import.meta.dir;
@@ -110,7 +112,7 @@ async function runDetached(): Promise<number> {
 }
 
 /** Runs the daemon until a signal ends it. */
-async function serve({ config, way, regexes, stamp, facility, level, verbose }: ServeOptions): Promise<void> {
+async function serve({ config, way, regexes, stamp, facility, level, verbose, record }: ServeOptions): Promise<void> {
   const file = configFile(config);
   const clock = systemClock;
   const journal = isJournal(process.env);
@@ -131,10 +133,13 @@ async function serve({ config, way, regexes, stamp, facility, level, verbose }: 
     console.error(message);
     process.exit(EXIT_FAILURE);
   };
+  const recorder =
+    record && (await Recorder.open(record.file, { ...{ clock, log, metrics: loaded.metrics }, ...record }));
   process.chdir(dirname(resolve(file)));
   // Before anyone hears that the daemon serves: from then on it ends in good order.
   const signal = nextSignal();
-  const daemon = await Daemon.start(loaded, { clock, log, parseDevice: (protocol, id) => devices.parse(protocol, id) });
+  const parseDevice: ParseDevice = (protocol, id) => devices.parse(protocol, id);
+  const daemon = await Daemon.start(loaded, { clock, log, parseDevice, recorder });
   if (syslog?.open() === false) log.debug("nothing goes to syslog: no socket takes datagrams at /dev/log");
   manager.ready();
   report?.serves();

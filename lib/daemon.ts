@@ -10,6 +10,7 @@ import { ConfigError, type Loaded, missingKey } from "./load-config.ts";
 import type { Log } from "./log.ts";
 import type { ParseDevice } from "./login-tuple.ts";
 import { policyFailed } from "./policy-failure.ts";
+import type { Recorder } from "./replay/recorder.ts";
 import type { Schedule } from "./schedule.ts";
 import { logStats } from "./stats/log.ts";
 import { addEngineMetrics, addProcessMetrics } from "./stats/process.ts";
@@ -22,6 +23,8 @@ interface Ports {
   clock: Clock;
   log: Log;
   parseDevice: ParseDevice;
+  /** Records the reports. The daemon closes it. */
+  recorder?: Recorder | undefined;
 }
 
 export class Daemon {
@@ -37,10 +40,10 @@ export class Daemon {
     private readonly loaded: Loaded,
     private readonly ports: Ports,
   ) {
-    const { clock, log, parseDevice } = ports;
+    const { clock, log, parseDevice, recorder } = ports;
     this.log = log;
     const ready = (): boolean => this.ready;
-    this.http = new HttpServer({ ...loaded, clock, log, parseDevice, ready }).listeners;
+    this.http = new HttpServer({ ...loaded, clock, log, parseDevice, recorder, ready }).listeners;
     this.control = new ControlServer({
       clock,
       log,
@@ -106,6 +109,7 @@ export class Daemon {
   reload(): void {
     const { geoip } = this.loaded.engine;
     this.log.reopen();
+    this.ports.recorder?.reopen();
     const [all, failures] = [geoip.all.size, geoip.reload().length];
     this.http.reloadCertificates();
     this.log.notice(`reloaded: the log, and ${all - failures} of ${all} GeoIP databases`);
@@ -130,6 +134,7 @@ export class Daemon {
     this.control.cut();
     this.loaded.engine.close();
     this.loaded.webhooks.close();
+    await this.ports.recorder?.close();
   }
 
   private schedule(schedule: Schedule): void {

@@ -11,6 +11,7 @@ import type { Reference } from "../lua/state.ts";
 import { type Cell, Gauge } from "../metric.ts";
 import type { Metrics } from "../metrics.ts";
 import { policyFailed } from "../policy-failure.ts";
+import type { Recorder } from "../replay/recorder.ts";
 import type { Stats } from "../stats/stats.ts";
 import type { Tally } from "../stats/tallies.ts";
 import * as answers from "./answers.ts";
@@ -39,6 +40,8 @@ export interface CommandContext {
   metrics: Metrics;
   stats: Stats;
   parseDevice: ParseDevice;
+  /** Given each report that is accepted, for `--record`. */
+  recorder: Recorder | undefined;
   /** Whether the daemon is up. */
   ready: () => boolean;
 }
@@ -117,12 +120,15 @@ export class Commands {
   }
 
   private readonly report: Route["answer"] = async (request, arrived, wait) => {
-    const { clock, engine, log, metrics, parseDevice, policy, stats } = this.context;
+    const { clock, engine, log, metrics, parseDevice, policy, recorder, stats } = this.context;
     let tuple;
     try {
-      const body = await readBody(request);
+      const bytes = await readBody(request);
       await endOfTurn();
-      tuple = readLoginTuple(parseJson(fromBytes(body)), clock.now() / 1000, parseDevice);
+      const body = fromBytes(bytes);
+      const receivedAt = clock.now() / 1000;
+      tuple = readLoginTuple(parseJson(body), receivedAt, parseDevice);
+      recorder?.record(body, tuple, receivedAt);
     } catch (error) {
       const refused = refusal(error);
       metrics.rejectedReports.increment(refused.label);

@@ -2,11 +2,12 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
 import type { ByteString } from "../byte-string.ts";
+import { LARGEST_BODY } from "../http/body.ts";
 import { FixtureError } from "./yaml-value.ts";
 
 const PIECE = 256 * 1024;
-/** Bytes of a line: what the daemon takes as a body (http/body.ts). */
-const LONGEST_LINE = 1024 * 1024;
+/** Bytes of a line: what the daemon takes as a body, and a `t` that --record has added. */
+export const LONGEST_LINE = LARGEST_BODY + 64;
 
 export class LineReader implements Disposable {
   /** The number of the line that was read last, counted from 1. */
