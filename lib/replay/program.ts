@@ -2,11 +2,12 @@
 import { writeFileSync } from "node:fs";
 
 import { stopwatch } from "../clock.ts";
+import { escapeControls } from "../log.ts";
 import type { ParseDevice } from "../login-tuple.ts";
 import { type Fixture, readFixture } from "./fixture.ts";
 import { formatJson, formatJUnit } from "./machine-output.ts";
 import { ProgressBar } from "./progress-bar.ts";
-import { findUnused, hasPassed, type Result, resultOf, summarize } from "./result.ts";
+import { findUnknown, findUnused, hasPassed, type Result, resultOf, summarize } from "./result.ts";
 import { runFixture } from "./run.ts";
 import { formatResult, formatSummary, formatUnused, type Paint } from "./text-output.ts";
 import { formatOffset } from "./times.ts";
@@ -60,6 +61,7 @@ export async function replay(files: readonly string[], options: ReplayOptions): 
     usable &&= result !== undefined;
     if (!result) continue;
     results.push(result);
+    for (const unknown of findUnknown(result)) printAside(escapeControls(unknown));
     if (!json) for (const line of formatResult(result, paint)) print(line);
   }
   const summary = summarize(results);

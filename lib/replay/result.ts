@@ -1,5 +1,6 @@
 /** Results of fixtures, and what they add up to. */
 import { compare, type Difference } from "./compare.ts";
+import type { ExpectedCount } from "./expectations.ts";
 import type { Fixture } from "./fixture.ts";
 import { emptyInventory, type Inventory, type Outcome } from "./outcome.ts";
 
@@ -20,6 +21,20 @@ export const resultOf = (outcome: Outcome): Result => ({
 });
 
 export const hasPassed = ({ differences, updated }: Result): boolean => updated || differences.length === 0;
+
+/** Names that are expected to stay silent and that the configuration does not know, such as mistyped ones. */
+export function findUnknown({ fixture, outcome }: Result): string[] {
+  const { webhooks, background } = outcome.configured;
+  const { noWebhooks, webhookCounts, background: runs } = fixture.expect;
+  const unknown = (kind: string, expected: ExpectedCount[], known: Set<string>): string[] =>
+    expected
+      .filter(({ name, count }) => count === 0 && !known.has(name))
+      .map(({ name, line }) => `${fixture.file}:${line}: ${fixture.config} has no ${kind} ${JSON.stringify(name)}`);
+  return [
+    ...unknown("webhook", [...noWebhooks, ...webhookCounts], webhooks),
+    ...unknown("background function", runs, background),
+  ];
+}
 
 /** Functions and hooks of a configuration that no fixture has used. */
 export interface Unused extends Inventory {

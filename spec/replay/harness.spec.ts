@@ -177,6 +177,14 @@ describe("endpoints", () => {
   });
 });
 
+test("a name that stays silent because there is none is told", async () => {
+  using run = await runPolicy(POLICY, `${TRAFFIC}expect: { no_webhooks: [other, alrt], background: { tock: 0 } }`);
+  expect(run.code).toBe(0);
+  expect(run.aside).toMatch(
+    /^spec\.replay\.yaml:5: \S+ has no webhook "alrt"\n\S+:5: \S+ has no background function "tock"\n/,
+  );
+});
+
 test("at the end it says what was never exercised", async () => {
   using run = await runPolicy(POLICY, `${TRAFFIC}endpoints: [{ at: +1m, name: count }]`);
   expect(run.output).toMatch(/^never exercised in .*spec\.conf: endpoint fails, webhook other$/m);
