@@ -25,7 +25,7 @@ interface Failure extends Happening {
 }
 
 /** What an endpoint answered, or why it did not. */
-export type EndpointAnswer = { success: boolean; attributes: Map<string, string> } | { failed: string };
+type EndpointAnswer = { success: boolean; attributes: Map<string, string> } | { failed: string };
 
 /** Names of the configuration's functions and hooks, or of those that were used. */
 export interface Inventory {

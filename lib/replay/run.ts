@@ -24,7 +24,7 @@ export interface Progress {
   time: number;
 }
 
-export interface RunOptions {
+interface RunOptions {
   parseDevice: ParseDevice;
   /** Told of each thing that happens, at its virtual time. */
   story?: ((time: number, what: string) => void) | undefined;
