@@ -66,6 +66,7 @@ export interface Fixture {
   endpoints: EndpointCall[];
   expect: Expectations;
   /** The file itself, for `--update`. */
+  text: string;
   document: Document;
 }
 
@@ -97,7 +98,7 @@ export function readFixture(file: string): Fixture {
   if (start === undefined) throw startValue.wrong("an instant with its zone expected, such as 2026-03-01T00:00:00Z");
   const reader = new Reader(file, start, until && readTime(until, start));
   return {
-    ...{ file, start, document },
+    ...{ file, start, text, document },
     name: name.text(),
     config: reader.existing(config),
     until: until && reader.time(until),

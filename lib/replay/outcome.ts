@@ -37,7 +37,9 @@ export interface Inventory {
 export const emptyInventory = (): Inventory => ({ endpoints: new Set(), background: new Set(), webhooks: new Set() });
 
 /** Events of one kind that are kept whole; the others are only counted. */
-export const MOST_KEPT = 10_000;
+const MOST_KEPT = 10_000;
+/** Bytes of their bodies. */
+const MOST_KEPT_BYTES = 64 * 1024 * 1024;
 /** Failures that are kept: they are shown, and nobody reads more. */
 const MOST_FAILURES = 10;
 /** Log lines that are kept to be shown beside those that did not come. */
@@ -54,6 +56,7 @@ export class Outcome {
   end: number;
   /** The first of them; {@link webhookCounts} has all. */
   readonly webhooks: SentWebHook[] = [];
+  private webhookBytes = 0;
   readonly webhookCounts = new Map<string, number>();
   readonly backgroundRuns = new Map<string, number>();
   readonly customStats = new Map<string, number>();
@@ -89,7 +92,9 @@ export class Outcome {
   addWebHook(name: string, data: ByteString, happening: Happening): void {
     this.used.webhooks.add(name);
     addOne(this.webhookCounts, name);
-    if (this.webhooks.length < MOST_KEPT) this.webhooks.push({ ...happening, name, body: toText(data) });
+    this.webhookBytes += data.length;
+    if (this.webhooks.length >= MOST_KEPT || this.webhookBytes > MOST_KEPT_BYTES) return;
+    this.webhooks.push({ ...happening, name, body: toText(data) });
   }
 
   addBackgroundRun(name: string): void {

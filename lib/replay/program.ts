@@ -70,12 +70,23 @@ export async function replay(files: readonly string[], options: ReplayOptions): 
     for (const unused of findUnused(results)) print(formatUnused(unused));
     print(formatSummary(summary));
   }
-  if (junit !== undefined) writeFileSync(junit, formatJUnit(results));
+  if (junit !== undefined && !writeJUnit(junit, results, printAside)) usable = false;
   const seconds = (stopwatch() - started) / 1000;
   const rate = Math.round(summary.reports / seconds).toLocaleString("en");
   printAside(`real time ${seconds.toFixed(1)} s, ${rate} reports a second`);
   if (!usable) return EXIT_USAGE;
   return results.every(hasPassed) ? EXIT_OK : EXIT_FAILED;
+}
+
+/** @returns whether it could be written */
+function writeJUnit(file: string, results: readonly Result[], printAside: (line: string) => void): boolean {
+  try {
+    writeFileSync(file, formatJUnit(results));
+    return true;
+  } catch (error) {
+    printAside(`--junit ${file}: cannot be written: ${(error as NodeJS.ErrnoException).code}`);
+    return false;
+  }
 }
 
 /** All of them, before any is run: a mistake in the last should not show after an hour. */

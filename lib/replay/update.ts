@@ -5,17 +5,21 @@ import { Document, isScalar, isSeq, type Node, type Pair, YAMLMap, type YAMLSeq 
 
 import { align } from "./align.ts";
 import { isExpected } from "./compare.ts";
-import { MOST_KEPT, type Outcome, type SentWebHook } from "./outcome.ts";
+import { type Outcome, type SentWebHook } from "./outcome.ts";
 import { replaceFile } from "./replace-file.ts";
 import type { Result } from "./result.ts";
 import { formatOffset } from "./times.ts";
+import { FixtureError } from "./yaml-value.ts";
 
 /** Webhooks that are listed in a new `expect`; of more, each name is counted. */
 const MOST_LISTED = 100;
 
 type Parts = Record<string, unknown>;
 
-/** @returns whether the fixture now expects what happened; some things cannot be expected, such as a request without answer */
+/**
+ * @returns whether the fixture now expects what happened; some things cannot be expected, such as a request without answer
+ * @throws {FixtureError} when the file cannot be written, or was changed since it was read
+ */
 export function updateFixture({ fixture, outcome, differences }: Result): boolean {
   const { document } = fixture;
   const isNew = !document.has("expect");
@@ -38,13 +42,19 @@ export function updateFixture({ fixture, outcome, differences }: Result): boolea
     changed.push("endpoints");
   }
   if (changed.length === 0) return false;
-  replaceFile(fixture.file, root.flow ? document.toString() : splice(fixture.file, root, places, changed));
+  const { file, text } = fixture;
+  if (readFileSync(file, "utf8") !== text) throw new FixtureError(file, 1, "was changed while it ran: not updated");
+  try {
+    replaceFile(file, root.flow ? document.toString() : splice(text, root, places, changed));
+  } catch (error) {
+    throw new FixtureError(file, 1, `cannot be updated: ${(error as NodeJS.ErrnoException).code ?? error}`);
+  }
   return true;
 }
 
-function canBeExpected({ failure, unansweredCount, endpoints, fixture, webhookCount }: Outcome): boolean {
+function canBeExpected({ failure, unansweredCount, endpoints, fixture, webhooks, webhookCount }: Outcome): boolean {
   if (failure !== undefined || unansweredCount > 0) return false;
-  if (fixture.expect.webhooks && webhookCount > MOST_KEPT) return false;
+  if (fixture.expect.webhooks && webhookCount > webhooks.length) return false;
   return [...endpoints.values()].every((answer) => !("failed" in answer));
 }
 
@@ -143,8 +153,8 @@ function placeOf({ key, value }: Pair): [from: number, to: number] {
 }
 
 /** Replaces single keys of the file, so that everything else keeps its bytes. */
-function splice(file: string, root: YAMLMap, places: Map<Pair, [number, number]>, changed: string[]): string {
-  let text = readFileSync(file, "utf8");
+function splice(before: string, root: YAMLMap, places: Map<Pair, [number, number]>, changed: string[]): string {
+  let text = before;
   for (const pair of root.items.toReversed() as Pair[]) {
     const { key } = pair;
     // One that was set just now has a plain text for its key.

@@ -86,6 +86,15 @@ test("--junit is XML, whatever names and bodies hold", async () => {
   expect(xml).toContain("a&lt;b&gt;&amp;");
 });
 
+test("--junit that cannot be written is told, with exit code 2", async () => {
+  using run = await runReplay(
+    { ...FILES, "bad.replay.yaml": FILES["good.replay.yaml"] },
+    { junit: "/no/such/folder/x" },
+  );
+  expect(run.code).toBe(2);
+  expect(run.aside).toStartWith("--junit /no/such/folder/x: cannot be written: ENOENT\n");
+});
+
 const ENTITIES: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', "#10": "\n" };
 const unescape = (text: string): string => text.replace(/&(.*?);/g, (_, name: string) => ENTITIES[name]!);
 

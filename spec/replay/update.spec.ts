@@ -138,6 +138,25 @@ describe("what cannot be expected stays a failure, and the file as it was:", () 
   });
 });
 
+test("a fixture that was changed meanwhile is not touched", async () => {
+  const conf = `setReport(function() end)`;
+  let changed = "";
+  using run = await runReplay(
+    { "spec.conf": conf, "spec.replay.yaml": `${HEAD}reports: [{ at: +1s }]` },
+    {
+      update: true,
+      verbose: true,
+      print: (line) => {
+        const file = /\((.*spec\.replay\.yaml):4\)/.exec(line)?.[1];
+        if (file) writeFileSync((changed = file), "mine");
+      },
+    },
+  );
+  expect(run.code).toBe(2);
+  expect(run.aside).toStartWith("spec.replay.yaml:1: was changed while it ran: not updated\n");
+  expect(readFileSync(changed, "utf8")).toBe("mine");
+});
+
 test("a replaced file keeps its mode, a link stays a link, and nothing is left behind", () => {
   const folder = mkdtempSync(join(tmpdir(), "trackalert-spec-"));
   try {
