@@ -43,7 +43,8 @@ export class Daemon {
     const { clock, log, parseDevice, recorder } = ports;
     this.log = log;
     const ready = (): boolean => this.ready;
-    this.http = new HttpServer({ ...loaded, clock, log, parseDevice, recorder, ready }).listeners;
+    const record = recorder && recorder.record.bind(recorder);
+    this.http = new HttpServer({ ...loaded, clock, log, parseDevice, record, ready }).listeners;
     this.control = new ControlServer({
       clock,
       log,

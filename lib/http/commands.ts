@@ -1,17 +1,16 @@
 /** The routes and what each answers. */
-import { fromBytes } from "../byte-string.ts";
+import { type ByteString, fromBytes } from "../byte-string.ts";
 import type { Clock } from "../clock.ts";
 import type { BUILT_IN_COMMANDS, Config, Policy } from "../config.ts";
 import { JsonError, parseJson } from "../json.ts";
 import { Limit } from "../limit.ts";
 import type { Log } from "../log.ts";
-import { BodyError, type ParseDevice, readEndpointArgs, readLoginTuple } from "../login-tuple.ts";
+import { BodyError, type LoginTuple, type ParseDevice, readEndpointArgs, readLoginTuple } from "../login-tuple.ts";
 import type { Engine } from "../lua/engine.ts";
 import type { Reference } from "../lua/state.ts";
 import { type Cell, Gauge } from "../metric.ts";
 import type { Metrics } from "../metrics.ts";
 import { policyFailed } from "../policy-failure.ts";
-import type { Recorder } from "../replay/recorder.ts";
 import type { Stats } from "../stats/stats.ts";
 import type { Tally } from "../stats/tallies.ts";
 import * as answers from "./answers.ts";
@@ -40,8 +39,8 @@ export interface CommandContext {
   metrics: Metrics;
   stats: Stats;
   parseDevice: ParseDevice;
-  /** Given each report that is accepted, for `--record`. */
-  recorder: Recorder | undefined;
+  /** Given each report that is accepted, and its time of receipt in seconds since 1970, for `--record`. */
+  record: ((body: ByteString, tuple: LoginTuple, receivedAt: number) => void) | undefined;
   /** Whether the daemon is up. */
   ready: () => boolean;
 }
@@ -120,7 +119,7 @@ export class Commands {
   }
 
   private readonly report: Route["answer"] = async (request, arrived, wait) => {
-    const { clock, engine, log, metrics, parseDevice, policy, recorder, stats } = this.context;
+    const { clock, engine, log, metrics, parseDevice, policy, record, stats } = this.context;
     let tuple;
     try {
       const bytes = await readBody(request);
@@ -128,7 +127,7 @@ export class Commands {
       const body = fromBytes(bytes);
       const receivedAt = clock.now() / 1000;
       tuple = readLoginTuple(parseJson(body), receivedAt, parseDevice);
-      recorder?.record(body, tuple, receivedAt);
+      record?.(body, tuple, receivedAt);
     } catch (error) {
       const refused = refusal(error);
       metrics.rejectedReports.increment(refused.label);

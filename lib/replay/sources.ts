@@ -24,6 +24,8 @@ interface Source extends Disposable {
   /** How much of it has been taken and how much there was, in bytes or what comes near. */
   readonly taken: number;
   readonly size: number;
+  /** Reads what is needed for the first report. */
+  prepare(): void;
   take(): ReportEvent;
 }
 
@@ -38,12 +40,18 @@ const TYPICAL_SIZE = 400;
 export class Reports implements Disposable {
   private readonly sources: Source[];
   private readonly total: number;
+  private readonly opened: DisposableStack;
 
   /** @throws {FixtureError} for a report that cannot be replayed, as do the other functions here */
   constructor(fixture: Fixture, parseDevice: ParseDevice) {
+    using opened = new DisposableStack();
     this.sources = fixture.reports.map((from) =>
-      "body" in from ? new Repetition(fixture, from, parseDevice) : new FileSource(fixture, from, parseDevice),
+      opened.use(
+        "body" in from ? new Repetition(fixture, from, parseDevice) : new FileSource(fixture, from, parseDevice),
+      ),
     );
+    for (const source of this.sources) source.prepare();
+    this.opened = opened.move();
     this.total = sum(this.sources, ({ size }) => size);
   }
 
@@ -62,7 +70,7 @@ export class Reports implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const source of this.sources) source[Symbol.dispose]();
+    this.opened.dispose();
   }
 }
 
@@ -78,7 +86,7 @@ class FileSource implements Source {
   private readonly window = new Heap<ReportEvent>();
   private ended = false;
   /** Milliseconds by which all are moved. */
-  private readonly shift: number;
+  private shift = 0;
   /** Seconds: for a report without `t`. */
   private previous: number;
   private last = -Infinity;
@@ -90,8 +98,12 @@ class FileSource implements Source {
   ) {
     this.lines = new LineReader(from.file);
     this.previous = fixture.start / 1000;
+  }
+
+  prepare(): void {
+    const { from, fixture } = this;
     for (let i = 0; i < LOOK_AHEAD && !this.ended; i++) this.readOne();
-    this.shift = from.toStart && this.window.size > 0 ? fixture.start - this.window.time : 0;
+    if (from.toStart && this.window.size > 0) this.shift = fixture.start - this.window.time;
   }
 
   get time(): number {
@@ -185,6 +197,8 @@ class Repetition implements Source {
     const t = Number.isNaN(tuple.t) ? time / 1000 : tuple.t;
     return { time, tuple: { ...tuple, t }, file: this.fixture.file, line: this.report.line };
   }
+
+  prepare(): void {}
 
   [Symbol.dispose](): void {}
 }
