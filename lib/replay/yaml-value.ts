@@ -11,11 +11,13 @@ import {
   parseDocument,
 } from "yaml";
 
+import { escapeControls } from "../log.ts";
+
 /** A fixture cannot be used: `file:line: what is wrong`. */
 export class FixtureError extends Error {
   override name = "FixtureError";
   constructor(file: string, line: number, problem: string) {
-    super(`${file}:${line}: ${problem}`);
+    super(escapeControls(`${file}:${line}: ${problem}`));
   }
 }
 

@@ -63,6 +63,7 @@ describe("a fixture that cannot be used", () => {
       "endpoints: [{ at: +1m, name: a, expect: { attrs: {} } }]",
       "endpoints[0].expect.attrs: unknown key: was r_attrs meant?",
     ],
+    ['reports: [{ at: "\\e[31m" }]', /got '\\x1b\[31m'$/],
     ["expect: { webhook: [] }", "expect.webhook: unknown key: was webhooks meant?"],
     ["expect: { webhooks: alert }", 'expect.webhooks: a list expected, got "alert"'],
     ["expect: { webhooks: [{ at: +7m..+5m }] }", /^expect\.webhooks\[0\]\.at: a time such as .* got '\+7m\.\.\+5m'$/],

@@ -217,6 +217,33 @@ test("a full disk costs reports and not the daemon, is told, and leaves whole li
   expect(lost).toBeWithin(1, 400);
 });
 
+test("SIGHUP opens the recording anew, with redaction too", async () => {
+  using folder = temporaryFolder();
+  const [conf, file, moved] = ["spec.conf", "out.jsonl", "old.jsonl"].map((name) => join(folder.path, name)) as [
+    string,
+    string,
+    string,
+  ];
+  writeFileSync(conf, PREAMBLE);
+  await using program = startProgram(["-s", "-C", conf, "--record", file, "--record-redact"]);
+  const [, address] = await program.waitFor(/listening on (\S+)/);
+  const report = async (): Promise<void> => {
+    const body = JSON.stringify({ t: 1, login: "joe", remote: "192.0.2.1", pwhash: "ea39" });
+    const init = { method: "POST", headers: AUTHORIZATION, body };
+    expect((await fetch(`http://${address}/?command=report`, init)).status).toBe(200);
+  };
+  await report();
+  renameSync(file, moved);
+  program.kill("SIGHUP");
+  await program.waitFor(/reloaded/);
+  await report();
+  program.kill("SIGTERM");
+  expect((await program.ended).code).toBe(0);
+  const [before, after] = [moved, file].map((path) => readFileSync(path, "utf8"));
+  expect(before).toMatch(/^\{"t":1,"login":"[\w-]{16}","remote":"[\d.]+"\}\n$/);
+  expect(after).toBe(before!);
+});
+
 test("a daemon's recording is replayed with the same result", async () => {
   using folder = temporaryFolder();
   const [conf, file] = [join(folder.path, "spec.conf"), join(folder.path, "out.jsonl")];
