@@ -104,6 +104,9 @@ export interface LuaWasm {
 type Imports = Record<string, Record<string, unknown>>;
 type Instantiate = (source: unknown, imports: Imports) => Promise<{ instance: { exports: unknown } }>;
 
+/** The build, compiled once for all states of the process. */
+let compiled: Promise<WebAssembly.Module> | undefined;
+
 /** Loads stand in for a global function, so they take turns. */
 let turn: Promise<unknown> = Promise.resolve();
 
@@ -139,9 +142,10 @@ async function load(clock: Clock, directory: string, print?: (bytes: Buffer) => 
       emscripten_resize_heap: (size: number) => (size >>> 0 > LARGEST_MEMORY ? 0 : grow(size)),
     });
     Object.assign(imports["wasi_snapshot_preview1"]!, calls.wasi_snapshot_preview1);
-    const result = await instantiate.call(WebAssembly, source, imports);
-    exports = result.instance.exports as LuaExports;
-    return result;
+    const module = await (compiled ??= WebAssembly.compile(source as Uint8Array<ArrayBuffer>));
+    const instance = new WebAssembly.Instance(module, imports as never);
+    exports = instance.exports as unknown as LuaExports;
+    return { instance, module };
   };
   try {
     const { module } = await new LuaFactory(glueFile, environment()).getLuaModule();
