@@ -88,7 +88,9 @@ describe("in the daemon", () => {
     const text = daemon.logs.join("\n");
     expect(text).toMatch(/background function fails failed: .*spec\.conf:3: run 1\n {2}stack traceback:/);
     expect(text).toContain("run 2");
-    expect(await (await daemon.get("/metrics")).text()).toContain('trackalert_lua_errors_total{function="fails"} 2\n');
+    expect(await (await daemon.get("/metrics")).text()).toContain(
+      'trackalert_lua_errors_total{function="background:fails"} 2\n',
+    );
   });
 
   test.each([
