@@ -64,7 +64,7 @@ export class Background {
     if (next === undefined) return log.warn(`background function ${name}: '${timing.expression}' never comes`);
     this.timers.set(
       schedule,
-      clock.at(next, () => this.fire(schedule, 0)),
+      clock.at(next, () => (clock.now() < next ? this.arm(schedule, last) : this.fire(schedule, last))),
     );
   }
 

@@ -124,6 +124,18 @@ describe("custom stats", () => {
   });
 });
 
+test.each([-3_600_000, 3_600_000])("a clock that is set by %d ms moves neither windows nor uptime", async (jump) => {
+  const { clock, stats } = setUp();
+  stats.commands.of("report").add(clock.monotonic());
+  await clock.advanceTo(START + 10_000);
+  clock.jump(jump);
+  expect([stats.uptime, stats.commandsText()]).toEqual([10, expect.stringContaining("report=1\n")]);
+  await clock.advanceTo(START + 285_000);
+  expect([stats.uptime, stats.commandsText()]).toEqual([285, expect.stringContaining("report=1\n")]);
+  await clock.advanceTo(START + 300_000);
+  expect([stats.uptime, stats.commandsText()]).toEqual([300, expect.stringContaining("report=0\n")]);
+});
+
 test("stats() is the number of reports", () => {
   const { metrics, stats } = setUp();
   expect(stats.reportsText()).toBe("0 reports\n");

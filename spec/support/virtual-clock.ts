@@ -2,14 +2,17 @@
 import type { Clock } from "../../lib/clock.ts";
 
 interface Timer {
-  time: number;
+  /** When it fires, on the monotonic clock. It changes for those that wait for a time of the wall clock. */
+  due: () => number;
   callback: () => void;
 }
 
 export class VirtualClock implements Clock {
   private timers = new Set<Timer>();
+  /** How far the wall clock is ahead of the monotonic one. */
+  private ahead = 0;
 
-  /** @param time milliseconds since 1970 */
+  /** @param time milliseconds since 1970, where both clocks begin */
   constructor(private time: number) {}
 
   /** Timers that have been set, and neither fired nor been cancelled. */
@@ -17,34 +20,50 @@ export class VirtualClock implements Clock {
     return this.timers.size;
   }
 
-  now = (): number => this.time;
+  now = (): number => this.time + this.ahead;
   monotonic = (): number => this.time;
   cpu = (): number => this.time / 1000;
-  after = (milliseconds: number, callback: () => void): (() => void) => this.at(this.time + milliseconds, callback);
+  after = (milliseconds: number, callback: () => void): (() => void) => {
+    const time = this.time + milliseconds;
+    return this.add({ due: () => time, callback });
+  };
 
   at(time: number, callback: () => void): () => void {
-    const timer = { time, callback };
-    this.timers.add(timer);
-    return () => this.timers.delete(timer);
+    const begun = this.now();
+    return this.add({ due: () => (this.now() < begun ? this.time : time - this.ahead), callback });
+  }
+
+  /** Sets the wall clock: forward, or back when negative. The monotonic clock does not notice. */
+  jump(milliseconds: number): void {
+    this.ahead += milliseconds;
   }
 
   /** When the next timer fires. */
   get next(): number | undefined {
-    return [...this.timers].sort((a, b) => a.time - b.time)[0]?.time;
+    return this.first?.due();
   }
 
-  /** Moves on, and lets everything happen that is due until then, promises included. */
+  /** Moves on to a time of the monotonic clock, and lets everything happen that is due until then, promises included. */
   async advanceTo(time: number): Promise<void> {
     await settle();
     while (true) {
-      const next = [...this.timers].sort((a, b) => a.time - b.time)[0];
-      if (!next || next.time > time) break;
+      const next = this.first;
+      if (!next || next.due() > time) break;
       this.timers.delete(next);
-      this.time = Math.max(this.time, next.time);
+      this.time = Math.max(this.time, next.due());
       next.callback();
       await settle();
     }
     this.time = time;
+  }
+
+  private get first(): Timer | undefined {
+    return [...this.timers].sort((a, b) => a.due() - b.due())[0];
+  }
+
+  private add(timer: Timer): () => void {
+    this.timers.add(timer);
+    return () => this.timers.delete(timer);
   }
 }
 
