@@ -13,7 +13,7 @@ import { Ongoing } from "./ongoing.ts";
 import { backgroundLabel, endpointLabel, policyFailed } from "./policy-failure.ts";
 import type { Schedule } from "./schedule.ts";
 import { logStats } from "./stats/log.ts";
-import { addEngineMetrics, addProcessMetrics } from "./stats/process.ts";
+import { addEngineMetrics, addProcessMetrics, fewFiles } from "./stats/process.ts";
 
 /** Milliseconds that what runs gets to end when the daemon stops; together less than TimeoutStopSec in conf/. */
 const STOP_BOUND = 10_000;
@@ -86,6 +86,8 @@ export class Daemon {
     }
     loaded.webhooks.open(config.stateDir);
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");
+    const files = fewFiles(config);
+    if (files) log.warn(files);
     for (const address of daemon.addresses) {
       log.notice(`listening on ${formatListener(address)}${address.tls ? " with TLS" : ""}`);
     }

@@ -195,8 +195,9 @@ describe("options of a TLS listener that are not supported", () => {
         ["MinProtocol", "TLSv1.3"],
         ["MaxProtocol", "TLSv1.2"],
       ],
-      "options MinProtocol and MaxProtocol leave no version",
+      "options MinProtocol (TLSv1.2 unless given) and MaxProtocol leave no version",
     ],
+    [[["MaxProtocol", "TLSv1.1"]], "options MinProtocol (TLSv1.2 unless given) and MaxProtocol leave no version"],
   ] as [[string, string][], string][])("%p", (options, message) => {
     expect(() => readTlsOptions(options)).toThrow(message);
   });
