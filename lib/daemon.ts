@@ -51,7 +51,7 @@ export class Daemon {
       clock,
       log,
       key: () => loaded.config.key!,
-      run: (chunk) => this.execute(chunk),
+      run: (chunk) => this.answerConsole(chunk),
     });
     const most = (): number => loaded.config.backgroundTasks;
     this.background = new Background({ clock, log, most, run: (name) => this.runBackground(name) });
@@ -109,13 +109,8 @@ export class Daemon {
   }
 
   /** Runs a chunk of the console and gives its answer, whichever way it came. */
-  async execute(chunk: ByteString): Promise<ByteString> {
-    this.chunks.begin();
-    try {
-      return await this.loaded.engine.runConsole(chunk);
-    } finally {
-      this.chunks.end();
-    }
+  execute(chunk: ByteString): Promise<ByteString> {
+    return this.loaded.engine.runConsole(chunk);
   }
 
   /** Opens GeoIP databases, certificates and the log anew. What cannot be opened stays as it was, which is logged. */
@@ -171,6 +166,16 @@ export class Daemon {
     const over = await Promise.race([work.then(() => true), late]);
     cancel();
     return over;
+  }
+
+  /** A stop waits for consoles elsewhere; who leaves the daemon's own one gives up what runs there. */
+  private async answerConsole(chunk: ByteString): Promise<ByteString> {
+    this.chunks.begin();
+    try {
+      return await this.execute(chunk);
+    } finally {
+      this.chunks.end();
+    }
   }
 
   private schedule(schedule: Schedule): void {

@@ -3,11 +3,15 @@ import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 
 import { toByteString } from "../lib/byte-string.ts";
+import { systemClock } from "../lib/clock.ts";
+import { ControlClient } from "../lib/control/client.ts";
+import { createKey, formatKey } from "../lib/control/key.ts";
 import { AUTHORIZATION, PREAMBLE, startDaemon, type TestDaemon } from "./support/daemon.ts";
 import { VirtualClock } from "./support/virtual-clock.ts";
 
 const START = Date.UTC(2026, 2, 1);
 const SECOND = 1000;
+const KEY = createKey();
 
 interface Stopping {
   /** What has been logged since. */
@@ -61,7 +65,8 @@ describe("a stop", () => {
     const clock = new VirtualClock(START);
     using hook = receiver();
     await using daemon = await startDaemon(
-      `${PREAMBLE} setReport(function() sleep(3600) infoLog("never") end)
+      `${PREAMBLE} controlSocket("127.0.0.1:0") setKey("${formatKey(KEY)}")
+      setReport(function() sleep(3600) infoLog("never") end)
       setBackground("slow", function() sleep(3600) infoLog("never") end)
       intervalScheduleBackgroundFunc("00:00:01", "slow")
       addCustomWebHook("hook", { url = "${hook.url}" }) setWebHookTimeoutSecs(3600)
@@ -72,13 +77,15 @@ describe("a stop", () => {
     const requests = [1, 2].map(() => daemon.post("/?command=report", {}).catch(() => "cut"));
     while (daemon.loaded.metrics.reports.get() < 2) await Bun.sleep(1);
     await clock.advanceTo(START + SECOND);
-    void daemon.daemon.execute(toByteString("sleep(3600)"));
+    const console_ = await ControlClient.connect(daemon.daemon.controlAddress!, KEY, { clock: systemClock });
+    const chunk = console_.execute(toByteString('infoLog("chunk") sleep(3600)')).catch(() => "cut");
+    while (!daemon.logs.includes("chunk")) await Bun.sleep(1);
     const stopping = stop(daemon);
     const all = "2 requests, 1 background function and 1 console chunk";
     await clock.advanceTo(START + 11 * SECOND - 1);
     expect(stopping.logs()).toEqual(["waiting for 2 requests, 1 background function, 1 console chunk and 1 webhook"]);
     await clock.advanceTo(START + 11 * SECOND);
-    expect(await Promise.all(requests)).toEqual(["cut", "cut"]);
+    expect(await Promise.all([...requests, chunk])).toEqual(["cut", "cut", "cut"]);
     expect(stopping.logs().slice(1)).toEqual([`cut off after 10 s: ${all}`]);
     await clock.advanceTo(START + 16 * SECOND - 1);
     expect(stopping.isOver()).toBe(false);
