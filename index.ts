@@ -23,10 +23,11 @@ import { detach, DetachError, StartReport } from "./lib/detach.ts";
 import { DeviceParser } from "./lib/device/device.ts";
 import { readRegexesFile, RegexesFileError } from "./lib/device/regexes-file.ts";
 import { ConfigError, loadConfig } from "./lib/load-config.ts";
-import { escapeControls, Log, type LogSink, standardOutput, tracebackLines } from "./lib/log.ts";
+import { escapeControls, Level, Log, type LogSink, tracebackLines } from "./lib/log.ts";
 import type { ParseDevice } from "./lib/login-tuple.ts";
 import { replay } from "./lib/replay/program.ts";
 import { Recorder, RecordError } from "./lib/replay/recorder.ts";
+import { StandardOutput } from "./lib/standard-output.ts";
 import { Syslog } from "./lib/syslog.ts";
 import { isJournal, ServiceManager } from "./lib/systemd.ts";
 
@@ -72,9 +73,14 @@ function describe(error: Error): string[] {
   return [escapeControls(error.message), ...(error instanceof ConfigError ? tracebackLines(error.traceback) : [])];
 }
 
-/** The configuration as it was named, or the default one. */
+/**
+ * The configuration as it was named, or the default one.
+ * @throws {ConfigError} when there is none
+ */
 function configFile(config: string | undefined): string {
-  return config ?? DEFAULT_CONFIGS.find((path) => existsSync(path)) ?? DEFAULT_CONFIGS[0]!;
+  const file = config ?? DEFAULT_CONFIGS.find((path) => existsSync(path));
+  if (file === undefined) throw new ConfigError(`no configuration: -C names one, else ${DEFAULT_CONFIGS.join(", ")}`);
+  return file;
 }
 
 /** @returns the exit code */
@@ -116,28 +122,33 @@ async function serve({ config, way, regexes, stamp, facility, level, verbose, re
   const file = configFile(config);
   const clock = systemClock;
   const journal = isJournal(process.env);
-  const output = standardOutput(journal);
+  const output = new StandardOutput(clock, journal);
   let local: LocalConsole | undefined;
-  const sink: LogSink = (line, level) => (local ? local.above(() => output(line, level)) : output(line, level));
+  const sink: LogSink = (line, level) =>
+    local ? local.above(() => output.write(line, level)) : output.write(line, level);
   // The journal would have each line twice.
   const syslog = journal ? undefined : new Syslog(facility, clock);
   const log = new Log({ sink, level, verbose, stamp: stamp ? clock : undefined, syslog });
   const manager = new ServiceManager(way === "detached" ? {} : process.env, { clock, log });
-  // From the beginning, since a SIGHUP that nobody handles ends the process.
+  const die = (error: unknown): never => {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    for (const line of tracebackLines(`internal error: ${text}`)) log.write(Level.crit, line);
+    process.exit(EXIT_FAILURE);
+  };
+  process.on("uncaughtException", die).on("unhandledRejection", die);
+  // Before the configuration is loaded, which may take long: a SIGHUP that nobody handles ends the process. One that comes
+  // while the program itself is loaded, in its first tenth of a second, still does.
   let reload = (): void => {};
   process.on("SIGHUP", () => reload());
   const devices = await openDevices(regexes, log);
   const loaded = await loadConfig(file, { clock, log });
-  loaded.engine.tasks.onBroken = ({ message }) => {
-    // Nothing that the state holds can be trusted: better a supervisor's restart than wrong verdicts.
-    console.error(message);
-    process.exit(EXIT_FAILURE);
-  };
+  // Nothing that the state holds can be trusted: better a supervisor's restart than wrong verdicts.
+  loaded.engine.tasks.onBroken = die;
   const recorder =
     record && (await Recorder.open(record.file, { ...{ clock, log, metrics: loaded.metrics }, ...record }));
   process.chdir(dirname(resolve(file)));
   // Before anyone hears that the daemon serves: from then on it ends in good order.
-  const signal = nextSignal();
+  const signal = nextSignal(log);
   const parseDevice: ParseDevice = (protocol, id) => devices.parse(protocol, id);
   const daemon = await Daemon.start(loaded, { clock, log, parseDevice, recorder });
   if (syslog?.open() === false) log.debug("nothing goes to syslog: no socket takes datagrams at /dev/log");
@@ -157,6 +168,8 @@ async function serve({ config, way, regexes, stamp, facility, level, verbose, re
   log.notice(`${reason} received, stopping`);
   await daemon.stop();
   log.notice("stopped");
+  const lost = await output.flush();
+  if (lost > 0) log.warn(`${lost} log lines are lost: standard output was not read`);
   await log.flush();
   process.exit(0);
 }
@@ -170,11 +183,15 @@ async function openDevices(regexes: string | undefined, log: Log): Promise<Devic
 }
 
 /** Resolves with the first SIGTERM or SIGINT. A second one, of either kind, ends the process at once. */
-function nextSignal(): Promise<NodeJS.Signals> {
+function nextSignal(log: Log): Promise<NodeJS.Signals> {
   return new Promise((received) => {
     let signals = 0;
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      process.on(signal, () => (signals++ === 0 ? received(signal) : process.exit(EXIT_FAILURE)));
+      process.on(signal, () => {
+        if (signals++ === 0) return received(signal);
+        log.warn(`${signal} received while stopping, ending at once`);
+        process.exit(EXIT_FAILURE);
+      });
     }
   });
 }

@@ -29,6 +29,11 @@ export class Background {
     this.arm(schedule, this.options.clock.monotonic());
   }
 
+  /** How many functions run, those that wait for their turn not counted. */
+  get active(): number {
+    return this.running.size - this.limit.waiting;
+  }
+
   /** Starts nothing more. @returns when the functions that run have ended */
   async stop(): Promise<void> {
     this.stopped = true;
@@ -59,7 +64,7 @@ export class Background {
     if (next === undefined) return log.warn(`background function ${name}: '${timing.expression}' never comes`);
     this.timers.set(
       schedule,
-      clock.at(next, () => this.fire(schedule, 0)),
+      clock.at(next, () => (clock.now() < next ? this.arm(schedule, last) : this.fire(schedule, last))),
     );
   }
 

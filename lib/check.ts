@@ -8,6 +8,7 @@ import { readRegexesFile, RegexesFileError } from "./device/regexes-file.ts";
 import { ConfigError, loadConfig, type Loaded, missingKey } from "./load-config.ts";
 import { Level, Log } from "./log.ts";
 import { nextCronTime, type Timing } from "./schedule.ts";
+import { fewFiles } from "./stats/process.ts";
 import { dateProblem, readCredentials } from "./tls.ts";
 import { datedUrl, type WebHook } from "./webhooks/hook.ts";
 
@@ -72,6 +73,7 @@ export async function checkConfig(file: string, regexes: string | undefined, clo
 function takeInventory({ config, policy, engine }: Loaded, now: number, check: Check): Inventory {
   const key = missingKey(config);
   if (key) check.errors.push(key);
+  check.errors.push(...doubleAddresses(config));
   return {
     listeners: config.listeners.map((listener) => describeListener(listener, now, check)),
     controlSocket: config.controlSocket ? formatListener(config.controlSocket) : null,
@@ -93,6 +95,14 @@ function takeInventory({ config, policy, engine }: Loaded, now: number, check: C
     })),
     customStats: [...config.customStats],
   };
+}
+
+/** Port 0 is another one each time. */
+function doubleAddresses({ listeners, controlSocket }: Config): Iterable<string> {
+  const all = [...listeners, ...(controlSocket ? [controlSocket] : [])].filter(({ port }) => port !== 0);
+  const addresses = all.map(formatListener);
+  const double = new Set(addresses.filter((address, i) => addresses.indexOf(address) < i));
+  return Array.from(double, (address) => `cannot listen on ${address} twice (addListener, controlSocket)`);
 }
 
 /** Reads its certificate as a start does. */
@@ -143,6 +153,8 @@ function* doubts({ config }: Loaded, inventory: Inventory, now: number): Iterabl
   for (const { name, next } of inventory.schedules) {
     if (!next) yield `background function ${quote(name)} never runs: its time never comes`;
   }
+  const files = fewFiles(config);
+  if (files) yield files;
   if (config.stateDir !== undefined) yield* stateDirDoubts(config.stateDir);
 }
 

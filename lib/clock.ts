@@ -15,7 +15,10 @@ export interface Clock {
   cpu(): number;
   /** Calls `callback` once, `milliseconds` from now. */
   after(milliseconds: number, callback: () => void): CancelTimer;
-  /** Calls `callback` once {@link now} has reached a time, in milliseconds since 1970, also when the clock is set meanwhile. */
+  /**
+   * Calls `callback` once {@link now} has reached a time, in milliseconds since 1970, also when the clock is set meanwhile.
+   * When it is set to before this call, `callback` comes early: what was the next time need not be that any more.
+   */
   at(time: number, callback: () => void): CancelTimer;
 }
 
@@ -46,7 +49,10 @@ export const systemClock: Clock = {
     const end = performance.now() + milliseconds;
     return waitInSteps(() => end - performance.now(), LONGEST_TIMER, callback);
   },
-  at: (time, callback) => waitInSteps(() => time - Date.now(), CLOCK_CHECK, callback),
+  at(time, callback) {
+    const begun = Date.now();
+    return waitInSteps(() => (Date.now() < begun ? 0 : time - Date.now()), CLOCK_CHECK, callback);
+  },
 };
 
 /**

@@ -51,8 +51,8 @@ export interface Config {
   /** Undefined or empty: whatever needs a password is refused. */
   webserverPassword: string | undefined;
   metricsNeedPassword: boolean;
-  /** Requests in flight over it are answered 503. */
-  maxWebserverConns: number;
+  /** Requests in flight over it are answered 503; undefined unless set. */
+  maxWebserverConns: number | undefined;
   /** Seconds of processor time after which a policy function is stopped. */
   reportTimeout: number;
   controlSocket: Listener | undefined;
@@ -94,7 +94,7 @@ export const defaultConfig = (): Config => ({
   acl: DEFAULT_ACL,
   webserverPassword: undefined,
   metricsNeedPassword: true,
-  maxWebserverConns: 10_000,
+  maxWebserverConns: undefined,
   reportTimeout: 10,
   controlSocket: undefined,
   key: undefined,

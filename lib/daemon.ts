@@ -1,22 +1,27 @@
 /** The daemon: serves a loaded configuration until it is stopped. */
+import { formatAmounts } from "./amounts.ts";
 import { Background } from "./background.ts";
 import type { ByteString } from "./byte-string.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import { formatListener, type HttpListener, type Listener } from "./config.ts";
 import { ControlServer } from "./control/server.ts";
-import type { Listeners } from "./http/listeners.ts";
 import { HttpServer } from "./http/server.ts";
 import { ConfigError, type Loaded, missingKey } from "./load-config.ts";
 import type { Log } from "./log.ts";
 import type { ParseDevice } from "./login-tuple.ts";
-import { policyFailed } from "./policy-failure.ts";
+import { Ongoing } from "./ongoing.ts";
+import { backgroundLabel, endpointLabel, policyFailed } from "./policy-failure.ts";
 import type { Recorder } from "./replay/recorder.ts";
 import type { Schedule } from "./schedule.ts";
 import { logStats } from "./stats/log.ts";
-import { addEngineMetrics, addProcessMetrics } from "./stats/process.ts";
+import { addEngineMetrics, addProcessMetrics, fewFiles } from "./stats/process.ts";
 
-/** Milliseconds that requests in flight get to end when the daemon stops. */
+/** Milliseconds that what runs gets to end when the daemon stops; together less than TimeoutStopSec in conf/. */
 const STOP_BOUND = 10_000;
+/** Milliseconds after that, for peers to take their answers. */
+const PEERS_BOUND = 1000;
+/** Milliseconds after that, for webhooks. */
+const WEBHOOKS_BOUND = 5000;
 
 /** What the daemon is given besides its configuration. */
 interface Ports {
@@ -29,9 +34,10 @@ interface Ports {
 
 export class Daemon {
   private readonly log: Log;
-  private readonly http: Listeners;
+  private readonly http: HttpServer;
   private readonly background: Background;
   private readonly control: ControlServer;
+  private readonly chunks = new Ongoing();
   private readonly endStatsLog: CancelTimer;
   private ready = false;
   private stopping: Promise<void> | undefined;
@@ -44,17 +50,20 @@ export class Daemon {
     this.log = log;
     const ready = (): boolean => this.ready;
     const record = recorder && recorder.record.bind(recorder);
-    this.http = new HttpServer({ ...loaded, clock, log, parseDevice, record, ready }).listeners;
+    this.http = new HttpServer({ ...loaded, clock, log, parseDevice, record, ready });
     this.control = new ControlServer({
       clock,
       log,
       key: () => loaded.config.key!,
-      run: (chunk) => this.execute(chunk),
+      run: (chunk) => this.answerConsole(chunk),
     });
     const most = (): number => loaded.config.backgroundTasks;
     this.background = new Background({ clock, log, most, run: (name) => this.runBackground(name) });
     const { background, endpoints } = loaded.policy;
-    for (const name of ["report", ...background.keys(), ...endpoints.keys()]) loaded.metrics.luaErrors.declare(name);
+    const { luaErrors } = loaded.metrics;
+    luaErrors.declare("report");
+    for (const name of background.keys()) luaErrors.declare(backgroundLabel(name));
+    for (const name of endpoints.keys()) luaErrors.declare(endpointLabel(name));
     addProcessMetrics(loaded.metrics, clock);
     addEngineMetrics(loaded.metrics, loaded.engine);
     this.endStatsLog = logStats(loaded.stats, { clock, log });
@@ -71,16 +80,18 @@ export class Daemon {
     const daemon = new Daemon(loaded, ports);
     const { log } = ports;
     try {
-      for (const listener of config.listeners) daemon.http.listen(listener);
+      for (const listener of config.listeners) daemon.http.listeners.listen(listener);
       if (config.controlSocket) daemon.control.listen(config.controlSocket);
     } catch (error) {
       daemon.endStatsLog();
-      await daemon.http.cut();
+      await daemon.http.listeners.cut();
       daemon.control.cut();
       throw new ConfigError((error as Error).message);
     }
     loaded.webhooks.open(config.stateDir);
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");
+    const files = fewFiles(config);
+    if (files) log.warn(files);
     for (const address of daemon.addresses) {
       log.notice(`listening on ${formatListener(address)}${address.tls ? " with TLS" : ""}`);
     }
@@ -93,7 +104,7 @@ export class Daemon {
 
   /** Where the daemon listens, with the real port where 0 was asked for. */
   get addresses(): HttpListener[] {
-    return this.http.addresses;
+    return this.http.listeners.addresses;
   }
 
   /** Where the control socket is, if there is one, with the real port. */
@@ -112,30 +123,65 @@ export class Daemon {
     this.log.reopen();
     this.ports.recorder?.reopen();
     const [all, failures] = [geoip.all.size, geoip.reload().length];
-    this.http.reloadCertificates();
-    this.log.notice(`reloaded: the log, and ${all - failures} of ${all} GeoIP databases`);
+    const certificates = this.http.listeners.reloadCertificates();
+    const databases = `${all - failures} of ${all} GeoIP databases`;
+    this.log.notice(`reloaded: the log, ${databases}, ${certificates.current} of ${certificates.all} certificates`);
   }
 
-  /** Stops accepting, lets requests, background functions and webhooks end within a bound, and frees the Lua state. */
+  /** Stops accepting, lets what runs and then webhooks end within bounds, says what did not, and frees the Lua state. */
   stop(): Promise<void> {
     return (this.stopping ??= this.end());
   }
 
   private async end(): Promise<void> {
+    const { engine, webhooks } = this.loaded;
+    const { inFlight, listeners } = this.http;
     this.ready = false;
     this.endStatsLog();
-    const { inFlight } = this.http;
-    if (inFlight > 0) this.log.notice(`stopping; waiting for ${inFlight} requests in flight`);
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const cancel = this.ports.clock.after(STOP_BOUND, resolve);
-    const tasks = Promise.all([this.http.stop(), this.background.stop(), this.control.stop()]);
-    await Promise.race([tasks.then(() => this.loaded.webhooks.drain()), late]);
-    cancel();
-    await this.http.cut();
+    const peers = Promise.all([listeners.stop(), this.control.stop()]);
+    const tasks = Promise.all([this.background.stop(), inFlight.ended(), this.chunks.ended()]);
+    const awaited = formatAmounts({ ...this.running, webhook: webhooks.events.queue.size });
+    if (awaited) this.log.notice(`waiting for ${awaited}`);
+    if (!(await this.isOver(tasks, STOP_BOUND))) {
+      this.log.warn(`cut off after ${STOP_BOUND / 1000} s: ${formatAmounts(this.running)}`);
+    } else if (!(await this.isOver(peers, PEERS_BOUND))) {
+      this.log.warn("connections were cut: their peers did not finish a request or take an answer");
+    }
+    await listeners.cut();
     this.control.cut();
-    this.loaded.engine.close();
-    this.loaded.webhooks.close();
+    engine.tasks.close();
+    if (!(await this.isOver(webhooks.drain(), WEBHOOKS_BOUND))) {
+      const left = formatAmounts({ webhook: webhooks.events.queue.size });
+      this.log.warn(`not delivered within ${WEBHOOKS_BOUND / 1000} s: ${left}`);
+    }
+    webhooks.close();
     await this.ports.recorder?.close();
+    engine.close();
+  }
+
+  /** What a stop waits for, webhooks left out. */
+  private get running(): Record<string, number> {
+    const [requests, chunks] = [this.http.inFlight.count, this.chunks.count];
+    return { request: requests, "background function": this.background.active, "console chunk": chunks };
+  }
+
+  /** @returns whether it is over within so many milliseconds */
+  private async isOver(work: Promise<unknown>, bound: number): Promise<boolean> {
+    const { promise: late, resolve } = Promise.withResolvers<boolean>();
+    const cancel = this.ports.clock.after(bound, () => resolve(false));
+    const over = await Promise.race([work.then(() => true), late]);
+    cancel();
+    return over;
+  }
+
+  /** A stop waits for consoles elsewhere; who leaves the daemon's own one gives up what runs there. */
+  private async answerConsole(chunk: ByteString): Promise<ByteString> {
+    this.chunks.begin();
+    try {
+      return await this.execute(chunk);
+    } finally {
+      this.chunks.end();
+    }
   }
 
   private schedule(schedule: Schedule): void {
@@ -152,7 +198,7 @@ export class Daemon {
       metrics.backgroundRuns.increment(name, "ok");
     } catch (error) {
       metrics.backgroundRuns.increment(name, "error");
-      policyFailed({ ...this.loaded, log: this.log }, name, `background function ${name}`, error);
+      policyFailed({ ...this.loaded, log: this.log }, backgroundLabel(name), `background function ${name}`, error);
     }
   }
 }

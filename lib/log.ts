@@ -32,6 +32,9 @@ export interface LogOptions {
   syslog?: SystemLog | undefined;
 }
 
+/** Milliseconds that a slow reader of a log gets before the daemon ends. */
+export const FLUSH_BOUND = 1000;
+
 /** Characters of a message; a policy may log what a client sent. */
 const LONGEST_LINE = 8192;
 
@@ -113,33 +116,4 @@ export function formatTime(milliseconds: number): string {
   const two = (value: number): string => String(value).padStart(2, "0");
   const date = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
   return `${date} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-}
-
-/** Characters that may wait for a slow reader of standard output. */
-const MOST_BUFFERED = 4 * 1024 * 1024;
-
-/**
- * Lines on standard output. A reader that has gone away or does not read ends the lines, not the daemon: what does not fit
- * is dropped, and how much is said when there is room again.
- * @param journal puts each line's level before it as `<6>`, which systemd's journal takes off (sd-daemon(3))
- */
-export function standardOutput(journal = false): LogSink {
-  const { stdout } = process;
-  let [waiting, dropped] = [0, 0];
-  stdout.on("error", () => {});
-  const write = (text: string, level: Level): void => {
-    const line = journal ? `<${level}>${text}` : text;
-    const { length } = line;
-    waiting += length;
-    stdout.write(`${line}\n`, () => void (waiting -= length));
-  };
-  return (line, level) => {
-    if (waiting > MOST_BUFFERED) {
-      dropped++;
-      return;
-    }
-    if (dropped > 0) write(`${dropped} log lines were dropped: standard output was not read`, Level.warning);
-    dropped = 0;
-    write(line, level);
-  };
 }

@@ -15,7 +15,11 @@ export class Metrics {
     new Counter("trackalert_background_runs_total", "Runs of background functions.", "name", "status"),
   );
   readonly luaErrors = this.add(
-    new Counter("trackalert_lua_errors_total", "Errors raised by policy functions.", "function"),
+    new Counter(
+      "trackalert_lua_errors_total",
+      "Errors raised by policy functions: report, background:NAME, endpoint:NAME.",
+      "function",
+    ),
   );
 
   /** Shows a metric from now on: those who count something of their own bring it here. */

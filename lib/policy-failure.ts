@@ -3,6 +3,10 @@ import type { Log } from "./log.ts";
 import { PolicyError } from "./lua/tasks.ts";
 import type { Metrics } from "./metrics.ts";
 
+/** Labels of `trackalert_lua_errors_total` for what has a name; that of the report function is `report`. */
+export const backgroundLabel = (name: string): string => `background:${name}`;
+export const endpointLabel = (name: string): string => `endpoint:${name}`;
+
 /**
  * @param label for `trackalert_lua_errors_total{function}`
  * @param what the function, in words

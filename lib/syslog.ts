@@ -1,6 +1,6 @@
 /** Log lines to the system's log, in the format of libc's syslog(3): `<30>Nov 22 06:23:58 trackalert[123]: line`. */
 import type { Clock } from "./clock.ts";
-import { Level } from "./log.ts";
+import { FLUSH_BOUND, Level } from "./log.ts";
 import { UnixDatagrams } from "./unix-datagrams.ts";
 
 /** Numbers from syslog.h. */
@@ -30,9 +30,6 @@ export type Facility = (typeof Facility)[keyof typeof Facility];
 
 /** Where the system's log listens. */
 const DEV_LOG = "/dev/log";
-
-/** Milliseconds that a slow receiver gets before the daemon ends. */
-const FLUSH_BOUND = 1000;
 
 /** RFC 3164 has English names of months, whatever the locale. */
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -16,7 +16,7 @@ export interface TlsFiles {
   key: string;
 }
 
-/** What `Bun.serve` takes; its types do not name all that it honours. The least version is 1.2 unless given. */
+/** What `Bun.serve` takes; its types do not name all that it honours. */
 export interface TlsOptions {
   minVersion?: number;
   maxVersion?: number;
@@ -60,6 +60,8 @@ const ALIASES = new Map([
 
 /** As they are numbered on the wire. */
 const VERSIONS = [0x0301, 0x0302, 0x0303, 0x0304];
+/** The least version unless given: 1.2. */
+const DEFAULT_LEAST = 0x0303;
 /** `TLSv1.2`, `tls1.2`, `tls12`; `TLSv1` is 1.0. */
 const VERSION = /^tlsv?1[._]?([0-3])?$/i;
 
@@ -82,8 +84,8 @@ export function readTlsOptions(table: Iterable<[name: string, value: string]>): 
       options[option] = value;
     }
   }
-  if ((options.minVersion ?? 0) > (options.maxVersion ?? Infinity)) {
-    throw new TlsError("options MinProtocol and MaxProtocol leave no version");
+  if ((options.minVersion ?? DEFAULT_LEAST) > (options.maxVersion ?? Infinity)) {
+    throw new TlsError("options MinProtocol (TLSv1.2 unless given) and MaxProtocol leave no version");
   }
   return options;
 }

@@ -2,16 +2,17 @@ import { describe, expect, test } from "bun:test";
 
 import { Background } from "../lib/background.ts";
 import { Log } from "../lib/log.ts";
-import { VirtualClock } from "../lib/replay/virtual-clock.ts";
 import type { Timing } from "../lib/schedule.ts";
 import { PREAMBLE, startDaemon } from "./support/daemon.ts";
+import { JumpingClock } from "./support/jumping-clock.ts";
 
 const START = new Date("2026-03-01T00:00:00").getTime();
 const MINUTE = 60_000;
 
 /** Runs schedules on a virtual clock, and notes at which minute each run began. */
-function schedule(timing: Timing, run: (clock: VirtualClock) => Promise<void> = async () => {}, most = 4) {
-  const clock = new VirtualClock(START);
+function schedule(timing: Timing, run: (clock: JumpingClock) => Promise<void> = async () => {}, most = 4) {
+  const clock = new JumpingClock(START);
+  /** Since the start; the clock may be set, this may not. */
   const minutes: number[] = [];
   const log = new Log({ sink: () => {} });
   const options = {
@@ -19,7 +20,7 @@ function schedule(timing: Timing, run: (clock: VirtualClock) => Promise<void> = 
     log,
     most: () => most,
     run: (_name: string) => {
-      minutes.push((clock.now() - START) / MINUTE);
+      minutes.push((clock.monotonic() - START) / MINUTE);
       return run(clock);
     },
   };
@@ -28,7 +29,7 @@ function schedule(timing: Timing, run: (clock: VirtualClock) => Promise<void> = 
   return { clock, background, minutes };
 }
 
-const wait = (minutes: number) => (clock: VirtualClock) =>
+const wait = (minutes: number) => (clock: JumpingClock) =>
   new Promise<void>((resolve) => clock.after(minutes * MINUTE, resolve));
 
 describe("an interval", () => {
@@ -56,6 +57,42 @@ describe("a cron expression", () => {
     const { clock, minutes } = schedule({ kind: "cron", expression: "* * * * *" }, wait(1.5));
     await clock.advanceTo(START + 6 * MINUTE);
     expect(minutes).toEqual([1, 3, 5]);
+  });
+});
+
+describe("when the clock is set", () => {
+  const HOUR = 60 * MINUTE;
+
+  test("back by an hour, a cron expression goes on at the times that come then", async () => {
+    const { clock, minutes } = schedule({ kind: "cron", expression: "*/20 * * * *" });
+    await clock.advanceTo(START + 30 * MINUTE);
+    clock.jump(-HOUR + 5 * MINUTE); // It is 23:35.
+    await clock.advanceTo(START + 60 * MINUTE);
+    expect(minutes).toEqual([20, 35, 55]);
+  });
+
+  test("back by less than has passed, what was next is next", async () => {
+    const { clock, minutes } = schedule({ kind: "cron", expression: "*/20 * * * *" });
+    await clock.advanceTo(START + 35 * MINUTE);
+    clock.jump(-10 * MINUTE);
+    await clock.advanceTo(START + 60 * MINUTE);
+    expect(minutes).toEqual([20, 50]);
+  });
+
+  test("forward by an hour, a cron expression that it passed runs once, and goes on from there", async () => {
+    const { clock, minutes } = schedule({ kind: "cron", expression: "*/20 * * * *" });
+    await clock.advanceTo(START + 30 * MINUTE);
+    clock.jump(HOUR + 5 * MINUTE); // It is 1:35.
+    await clock.advanceTo(START + 60 * MINUTE);
+    expect(minutes).toEqual([20, 30, 35, 55]);
+  });
+
+  test.each([-HOUR, HOUR])("by %d ms, intervals keep their pace", async (milliseconds) => {
+    const { clock, minutes } = schedule({ kind: "interval", seconds: 120 });
+    await clock.advanceTo(START + 5 * MINUTE);
+    clock.jump(milliseconds);
+    await clock.advanceTo(START + 9 * MINUTE);
+    expect(minutes).toEqual([2, 4, 6, 8]);
   });
 });
 
@@ -88,7 +125,9 @@ describe("in the daemon", () => {
     const text = daemon.logs.join("\n");
     expect(text).toMatch(/background function fails failed: .*spec\.conf:3: run 1\n {2}stack traceback:/);
     expect(text).toContain("run 2");
-    expect(await (await daemon.get("/metrics")).text()).toContain('trackalert_lua_errors_total{function="fails"} 2\n');
+    expect(await (await daemon.get("/metrics")).text()).toContain(
+      'trackalert_lua_errors_total{function="background:fails"} 2\n',
+    );
   });
 
   test.each([

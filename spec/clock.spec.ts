@@ -51,6 +51,46 @@ describe("after", () => {
   });
 });
 
+describe("at", () => {
+  const [NOON, MINUTE] = [Date.UTC(2026, 2, 1, 12), 60_000];
+  beforeEach(() => void jest.useFakeTimers({ now: NOON }));
+  afterEach(() => {
+    jest.clearAllTimers();
+    jest.useRealTimers();
+    setSystemTime();
+  });
+
+  /** Sets a timer for 13:00, lets 10 minutes pass and sets the clock. @returns how often it has called back, after more minutes */
+  function setClock(jump: number): (minutes: number) => number {
+    const callback = jest.fn();
+    systemClock.at(NOON + 60 * MINUTE, callback);
+    jest.advanceTimersByTime(10 * MINUTE);
+    jest.setSystemTime(Date.now() + jump);
+    return (minutes) => {
+      jest.advanceTimersByTime(minutes * MINUTE);
+      return callback.mock.calls.length;
+    };
+  }
+
+  test("calls once, when the time has come", () => {
+    const after = setClock(0);
+    expect([after(49), after(1), after(120)]).toEqual([0, 1, 1]);
+  });
+
+  test.each([
+    [30, 19],
+    [-5, 54],
+  ])("follows a clock that is set by %d minutes, within a minute", (jump, left) => {
+    const after = setClock(jump * MINUTE);
+    expect([after(left), after(2), after(120)]).toEqual([0, 1, 1]);
+  });
+
+  test("calls within a minute when the clock is set to before it was asked", () => {
+    const after = setClock(-60 * MINUTE);
+    expect([after(0), after(1), after(120)]).toEqual([0, 1, 1]);
+  });
+});
+
 describe("now and monotonic", () => {
   afterEach(() => void setSystemTime());
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { cpSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 
 import { AUTHORIZATION, PREAMBLE, temporaryFolder } from "./support/daemon.ts";
-import { startProgram } from "./support/program.ts";
+import { startCommand, startProgram } from "./support/program.ts";
 
 const PROJECT = join(import.meta.dir, "..");
 
@@ -63,8 +63,35 @@ describe("the daemon", () => {
     program.kill("SIGTERM");
     await program.waitFor(/waiting for/);
     program.kill("SIGINT");
-    expect((await program.ended).code).toBe(1);
+    const { code, output } = await program.ended;
+    expect(code).toBe(1);
+    expect(output).toEndWith("waiting for 1 request\nSIGINT received while stopping, ending at once\n");
     await answer;
+  });
+
+  test("shows its last lines to a reader that is slow", async () => {
+    using conf = configuration(`${PREAMBLE} for i = 1, 1000 do infoLog(string.rep("x", 1000)) end shutdown()`);
+    const go = join(conf.path, "go");
+    // The pipe is full long before the daemon ends; nobody reads until it has opened its listener.
+    const reader = `"$@" | { while [ ! -e ${go} ]; do sleep 0.01; done; cat; }`;
+    writeFileSync(conf.file, `${readFileSync(conf.file, "utf8")} io.open("${go}", "w"):close()`);
+    await using program = startProgram(["-s", "-C", conf.file], "index.ts", PROJECT, ["sh", "-c", reader, "sh"]);
+    expect((await program.ended).output).toEndWith("shutdown() received, stopping\nstopped\n");
+  });
+
+  test("logs an error that nobody has caught, and exits 1", async () => {
+    using conf = configuration(PREAMBLE);
+    const preload = join(conf.path, "preload.ts");
+    writeFileSync(preload, 'process.on("SIGUSR2", () => { throw new Error("boom\\u001b"); });');
+    await using program = startCommand(
+      [process.execPath, "--preload", preload, join(PROJECT, "index.ts"), "-s", "-C", conf.file],
+      PROJECT,
+    );
+    await program.waitFor(LISTENING);
+    program.kill("SIGUSR2");
+    const { code, output } = await program.ended;
+    expect(code).toBe(1);
+    expect(output).toMatch(/\ninternal error: Error: boom\\x1b\n +at .*\n/);
   });
 
   test("has the configuration's folder as its working directory", async () => {
@@ -269,6 +296,15 @@ describe("bun start", () => {
     );
     return folder;
   }
+
+  test("without a configuration names all places where one may be", async () => {
+    using clone = freshClone();
+    const conf = join(clone.path, "conf", "trackalert.conf");
+    rmSync(conf);
+    await using program = startProgram(["--check-config"], join(clone.path, "index.ts"));
+    const errors = `no configuration: -C names one, else /etc/wforce/trackalert.conf, /etc/trackalert.conf, ${conf}\n`;
+    expect(await program.ended).toEqual({ code: 1, output: "", errors });
+  });
 
   test("writes its secrets once, for the owner alone, and prints a curl line that works", async () => {
     using clone = freshClone();

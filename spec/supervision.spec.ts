@@ -116,7 +116,7 @@ describe("SIGHUP", () => {
     setup.program.kill("SIGHUP");
     expect(await setup.receiver.waitFor(/READY/)).toEqual(["RELOADING=1", "READY=1"]);
     expect(await isp(address!)).toBe("Bredband2 AB");
-    expect(setup.program.output()).toEndWith("reloaded: the log, and 1 of 1 GeoIP databases\n");
+    expect(setup.program.output()).toEndWith("reloaded: the log, 1 of 1 GeoIP databases, 0 of 0 certificates\n");
 
     writeFileSync(join(setup.folder, "db.mmdb"), "broken");
     setup.program.kill("SIGHUP");
@@ -147,13 +147,13 @@ describe("SIGHUP", () => {
     const answer = fetch(`http://${address}/?command=report`, options);
     await program.waitFor(/waits\n/);
     program.kill("SIGTERM");
-    await program.waitFor(/waiting for 1 requests/);
+    await program.waitFor(/waiting for 1 request\n/);
     hangUp();
     writeFileSync(`${go}2`, "");
     expect((await answer).status).toBe(200);
     const { code, output, errors } = await program.ended;
     expect([code, errors]).toEqual([0, ""]);
-    expect(output).toMatch(/waiting for 1 requests in flight\nstopped\n$/);
+    expect(output).toMatch(/waiting for 1 request\nstopped\n$/);
   });
 });
 

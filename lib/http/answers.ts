@@ -39,3 +39,5 @@ export const notInAcl = (peer: string): Response =>
 const RETRY_AFTER = "1";
 
 export const busy = (): Response => failure(503, "Too many requests", { "retry-after": RETRY_AFTER });
+
+export const endpointBusy = (): Response => endpointFailure(503, "Too many requests", { "retry-after": RETRY_AFTER });

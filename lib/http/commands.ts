@@ -10,7 +10,8 @@ import type { Engine } from "../lua/engine.ts";
 import type { Reference } from "../lua/state.ts";
 import { type Cell, Gauge } from "../metric.ts";
 import type { Metrics } from "../metrics.ts";
-import { policyFailed } from "../policy-failure.ts";
+import { Ongoing } from "../ongoing.ts";
+import { endpointLabel, policyFailed } from "../policy-failure.ts";
 import type { Stats } from "../stats/stats.ts";
 import type { Tally } from "../stats/tallies.ts";
 import * as answers from "./answers.ts";
@@ -23,6 +24,8 @@ interface Route {
   needsPassword: boolean;
   /** Where its calls are counted, for a command. */
   calls?: Tally;
+  /** The answer when too many requests are in flight. Probes have none: who watches the daemon must see that it is busy. */
+  refuse?: () => Response;
   /** @param arrived when the request came, in milliseconds on the monotonic clock */
   answer(request: Request, arrived: number, wait: WaitForPolicy): Response | Promise<Response>;
 }
@@ -51,6 +54,8 @@ const COMMAND_PREFIX = "/command/";
 
 /** The route table. Custom endpoints are looked up live: the console may add some. */
 export class Commands {
+  /** Reports and calls of custom endpoints. */
+  readonly inFlight = new Ongoing();
   private readonly routes: Map<string, Route>;
   private readonly reports: Limit;
   private readonly received: Cell;
@@ -78,8 +83,8 @@ export class Commands {
       answer: timed(answer),
     });
     const commands: Record<(typeof BUILT_IN_COMMANDS)[number], Route> = {
-      report: { methods: POST, needsPassword: true, answer: this.report },
-      stats: { methods: GET, needsPassword: true, answer: timed(() => this.stats()) },
+      report: { methods: POST, needsPassword: true, refuse: answers.busy, answer: this.report },
+      stats: { methods: GET, needsPassword: true, refuse: answers.busy, answer: timed(() => this.stats()) },
       readyz: probe(() => (ready() ? answers.empty() : answers.failure(503, "Not ready"))),
       livez: probe(answers.empty),
     };
@@ -115,41 +120,53 @@ export class Commands {
     const endpoint = this.context.policy.endpoints.get(name);
     if (endpoint === undefined) return undefined;
     const answer: Route["answer"] = (...visit) => this.callEndpoint(name, endpoint, ...visit);
-    return { methods: POST, needsPassword: true, calls: this.context.stats.commands.of(name), answer };
+    const calls = this.context.stats.commands.of(name);
+    return { methods: POST, needsPassword: true, calls, refuse: answers.endpointBusy, answer };
   }
 
   private readonly report: Route["answer"] = async (request, arrived, wait) => {
-    const { clock, engine, log, metrics, parseDevice, policy, record, stats } = this.context;
-    let tuple;
+    const { clock, engine, parseDevice, policy, record, stats } = this.context;
+    // Counted here and not around the promise of the answer: another promise would cost each report.
+    this.inFlight.begin();
     try {
-      const bytes = await readBody(request);
-      await endOfTurn();
-      const body = fromBytes(bytes);
-      const receivedAt = clock.now() / 1000;
-      tuple = readLoginTuple(parseJson(body), receivedAt, parseDevice);
-      record?.(body, tuple, receivedAt);
-    } catch (error) {
-      const refused = refusal(error);
-      metrics.rejectedReports.increment(refused.label);
-      log.info(`report refused: ${refused.reason}`);
-      return answers.failure(refused.status, refused.reason, refused.headers);
-    }
-    this.received.value++;
-    const { report } = policy;
-    let begun = arrived;
-    try {
-      const running = this.reports.run(() => {
-        begun = stats.perf.begin(arrived);
-        return report === undefined ? undefined : engine.runReport(report, tuple);
-      });
-      if (running) await wait(running);
-    } catch (error) {
-      policyFailed(this.context, "report", "report function", error);
+      let tuple;
+      try {
+        const bytes = await readBody(request);
+        await endOfTurn();
+        const body = fromBytes(bytes);
+        const receivedAt = clock.now() / 1000;
+        tuple = readLoginTuple(parseJson(body), receivedAt, parseDevice);
+        record?.(body, tuple, receivedAt);
+      } catch (error) {
+        return this.refuseReport(error);
+      }
+      this.received.value++;
+      const { report } = policy;
+      let begun = arrived;
+      try {
+        const running = this.reports.run(() => {
+          begun = stats.perf.begin(arrived);
+          return report === undefined ? undefined : engine.runReport(report, tuple);
+        });
+        if (running) await wait(running);
+      } catch (error) {
+        policyFailed(this.context, "report", "report function", error);
+      } finally {
+        stats.perf.end(begun);
+      }
+      return answers.reportAccepted();
     } finally {
-      stats.perf.end(begun);
+      this.inFlight.end();
     }
-    return answers.reportAccepted();
   };
+
+  private refuseReport(error: unknown): Response {
+    const { log, metrics } = this.context;
+    const { label, status, reason, headers } = refusal(error);
+    metrics.rejectedReports.increment(label);
+    log.info(`report refused: ${reason}`);
+    return answers.failure(status, reason, headers);
+  }
 
   private async callEndpoint(
     name: string,
@@ -157,23 +174,28 @@ export class Commands {
     ...[request, arrived, wait]: Parameters<Route["answer"]>
   ): Promise<Response> {
     const { engine, stats } = this.context;
-    let args;
+    this.inFlight.begin();
     try {
-      args = readEndpointArgs(parseJson(fromBytes(await readBody(request))));
-    } catch (error) {
-      const { status, reason, headers } = refusal(error);
-      return answers.endpointFailure(status, reason, headers);
-    }
-    const begun = stats.perf.begin(arrived);
-    try {
-      const running = engine.runEndpoint(endpoint, args);
-      const { success, attributes } = running instanceof Promise ? await wait(running) : running;
-      return answers.json(JSON.stringify({ success, r_attrs: Object.fromEntries(attributes) }));
-    } catch (error) {
-      policyFailed(this.context, name, `custom endpoint ${name}`, error);
-      return answers.endpointFailure(500, (error as Error).message);
+      let args;
+      try {
+        args = readEndpointArgs(parseJson(fromBytes(await readBody(request))));
+      } catch (error) {
+        const { status, reason, headers } = refusal(error);
+        return answers.endpointFailure(status, reason, headers);
+      }
+      const begun = stats.perf.begin(arrived);
+      try {
+        const running = engine.runEndpoint(endpoint, args);
+        const { success, attributes } = running instanceof Promise ? await wait(running) : running;
+        return answers.json(JSON.stringify({ success, r_attrs: Object.fromEntries(attributes) }));
+      } catch (error) {
+        policyFailed(this.context, endpointLabel(name), `custom endpoint ${name}`, error);
+        return answers.endpointFailure(500, (error as Error).message);
+      } finally {
+        stats.perf.end(begun);
+      }
     } finally {
-      stats.perf.end(begun);
+      this.inFlight.end();
     }
   }
 

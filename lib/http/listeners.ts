@@ -36,14 +36,6 @@ export class Listeners {
     private readonly idleTimeout = IDLE_TIMEOUT,
   ) {}
 
-  /** Requests that are being answered. */
-  get inFlight(): number {
-    let total = 0;
-    for (const { server } of this.open) total += server.pendingRequests;
-    for (const server of this.leaving) total += server.pendingRequests;
-    return total;
-  }
-
   /** What is listened on, with the real port where 0 was asked for. */
   get addresses(): HttpListener[] {
     return this.open.map(({ listener }) => listener);
@@ -60,21 +52,25 @@ export class Listeners {
    * Reads certificates and keys anew. Listeners whose files have changed are closed and opened again with the new ones:
    * Bun cannot swap them. Requests in flight are answered; a connection that comes in just then may be refused. Where the
    * new files cannot be used the old ones stay.
+   * @returns how many listeners have a certificate, and how many of them have the one that is in its file
    */
-  reloadCertificates(): void {
-    for (const entry of this.open) {
+  reloadCertificates(): { all: number; current: number } {
+    const withTls = this.open.filter(({ listener }) => listener.tls);
+    let current = 0;
+    for (const entry of withTls) {
       const address = formatListener(entry.listener);
       try {
         const credentials = this.readCredentials(entry.listener);
-        if (credentials?.cert === entry.credentials?.cert && credentials?.key === entry.credentials?.key) continue;
-        this.leave(entry.server);
-        entry.server = this.serve(entry.listener, credentials);
-        entry.credentials = credentials;
-        this.ports.log.notice(`new certificate on ${address}`);
+        if (credentials?.cert !== entry.credentials?.cert || credentials?.key !== entry.credentials?.key) {
+          this.serveAnew(entry, credentials);
+          this.ports.log.notice(`new certificate on ${address}`);
+        }
+        current++;
       } catch (error) {
         this.ports.log.error(`certificate of ${address} not replaced: ${(error as Error).message}`);
       }
     }
+    return { all: withTls.length, current };
   }
 
   /** Stops accepting. @returns when what is in flight has been answered */
@@ -94,6 +90,18 @@ export class Listeners {
   private leave(server: Server): void {
     this.leaving.add(server);
     void server.stop().then(() => this.leaving.delete(server));
+  }
+
+  /** @throws {Error} when that fails; the old credentials are served again if possible */
+  private serveAnew(entry: Open, credentials: Credentials | undefined): void {
+    this.leave(entry.server);
+    try {
+      entry.server = this.serve(entry.listener, credentials);
+      entry.credentials = credentials;
+    } catch (error) {
+      entry.server = this.serve(entry.listener, entry.credentials);
+      throw error;
+    }
   }
 
   private serve(listener: HttpListener, credentials: Credentials | undefined): Server {

@@ -1,10 +1,14 @@
 /** Requests: each passes the ACL, finds its route, shows its password, and is answered. */
+import type { Ongoing } from "../ongoing.ts";
 import { Connections } from "../stats/connections.ts";
 import { Access } from "./access.ts";
 import * as answers from "./answers.ts";
 import { type CommandContext, Commands } from "./commands.ts";
 import { IDLE_TIMEOUT, Listeners } from "./listeners.ts";
 import { routeOf } from "./route.ts";
+
+/** Requests in flight unless setMaxWebserverConns() says otherwise. */
+const MOST_IN_FLIGHT = 10_000;
 
 export class HttpServer {
   readonly listeners: Listeners;
@@ -18,7 +22,12 @@ export class HttpServer {
       this.handle(request, bun);
     this.listeners = new Listeners({ fetch, error: (error) => this.unexpected(error) }, context);
     const ports = (): number[] => this.listeners.addresses.map(({ port }) => port);
-    context.metrics.add(new Connections({ ports, instead: () => this.listeners.inFlight }));
+    context.metrics.add(new Connections({ ports, instead: () => this.inFlight.count }));
+  }
+
+  /** What occupies the policy, until it has ended: a client that goes away does not end it. */
+  get inFlight(): Ongoing {
+    return this.commands.inFlight;
   }
 
   private handle(request: Request, server: Bun.Server<undefined>): Response | Promise<Response> {
@@ -33,9 +42,9 @@ export class HttpServer {
       log.warn(`unauthorized request for ${path} from ${peer}`);
       return answers.unauthorized();
     }
-    if (this.listeners.inFlight > config.maxWebserverConns) {
+    if (route.refuse && this.inFlight.count >= (config.maxWebserverConns ?? MOST_IN_FLIGHT)) {
       metrics.refusedRequests.increment();
-      return answers.busy();
+      return route.refuse();
     }
     route.calls?.add(arrived);
     return route.answer(request, arrived, async (running) => {

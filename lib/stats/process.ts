@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 import type { Clock } from "../clock.ts";
+import type { Config } from "../config.ts";
 import type { Engine } from "../lua/engine.ts";
 import { Gauge, LabelledGauge, ReadCounter } from "../metric.ts";
 import type { Metrics } from "../metrics.ts";
@@ -40,6 +41,16 @@ export function addEngineMetrics(metrics: Metrics, { state, geoip }: Engine): vo
 
 /** `vsize`, the 23rd field. The second may hold anything, in parentheses; those after the last one begin with the third. */
 const virtualMemory = (): number => Number(readFileSync(`${PROC}/stat`, "latin1").split(") ").at(-1)!.split(" ")[20]);
+
+/**
+ * Why setMaxWebserverConns() asks for more than the system gives, for a warning. Who has not called it has not asked for
+ * anything.
+ */
+export function fewFiles({ maxWebserverConns = 0 }: Config): string | undefined {
+  const files = existsSync(PROC) ? mostFiles() : Infinity;
+  if (maxWebserverConns <= files) return undefined;
+  return `setMaxWebserverConns(${maxWebserverConns}): only ${files} files and sockets may be open (ulimit -n, LimitNOFILE=)`;
+}
 
 /** The soft limit; without one it is infinite. */
 function mostFiles(): number {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { connect, type Socket } from "node:net";
 
-import { AUTHORIZATION, callEndpoint, PASSWORD, PREAMBLE, startDaemon } from "../support/daemon.ts";
+import { AUTHORIZATION, callEndpoint, PASSWORD, PREAMBLE, startDaemon, type TestDaemon } from "../support/daemon.ts";
 
 const NOT_FOUND = '{"status":"failure", "reason":"Not found"}';
 
@@ -100,7 +101,7 @@ describe("routes", () => {
   test("stats tell reports, processor time and uptime, to GET and HEAD", async () => {
     await using daemon = await startDaemon(PREAMBLE);
     const stats = (await (await daemon.get("/command/stats")).json()) as Record<string, number>;
-    expect(stats).toMatchObject({ reports: 0, uptime: 0 });
+    expect(stats).toMatchObject({ reports: 0, uptime: expect.any(Number) });
     expect(stats["user-msec"]).toBeGreaterThan(0);
     const head = await fetch(daemon.url("/?command=stats"), { method: "HEAD", headers: AUTHORIZATION });
     expect([head.status, await head.text()]).toEqual([200, ""]);
@@ -160,7 +161,9 @@ describe("custom endpoints", () => {
       { success: false, reason: expect.stringMatching(reason) },
     ]);
     expect(daemon.logs.join("\n")).toContain("custom endpoint own failed: ");
-    expect(await (await daemon.get("/metrics")).text()).toContain('trackalert_lua_errors_total{function="own"} 1\n');
+    expect(await (await daemon.get("/metrics")).text()).toContain(
+      'trackalert_lua_errors_total{function="endpoint:own"} 1\n',
+    );
   });
 
   test("a body that is no JSON object is a 400, one too large a 413", async () => {
@@ -192,21 +195,91 @@ describe("custom endpoints", () => {
 });
 
 describe("too many requests", () => {
-  test("at the same time are answered 503 with Retry-After, and those in flight go on", async () => {
-    await using daemon =
-      await startDaemon(`${PREAMBLE} setMaxWebserverConns(3) setReport(function() while not go do sleep(0.01) end end)
-      setCustomEndpoint("go", function() go = true return true end)`);
-    const waiting = [1, 2].map(() => daemon.post("/?command=report", {}));
-    const stats = async (): Promise<number> =>
-      ((await (await daemon.get("/command/stats")).json()) as { reports: number }).reports;
-    while ((await stats()) < 2) await Bun.sleep(1);
-    const third = daemon.post("/?command=report", {});
-    let refused = await daemon.get("/command/stats");
-    while (refused.status === 200) refused = await daemon.get("/command/stats");
-    expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
-    expect(await refused.json()).toEqual({ status: "failure", reason: "Too many requests" });
-    await daemon.loaded.engine.runFile(Buffer.from("go = true"), "spec.conf");
-    for (const response of await Promise.all([...waiting, third])) expect(response.status).toBe(200);
+  const LIMITED = `${PREAMBLE} setMaxWebserverConns(3)
+    setReport(function() while not go do sleep(0.01) end end)
+    setCustomEndpoint("wait", function() while not go do sleep(0.01) end return true end)`;
+
+  async function refusals(daemon: TestDaemon): Promise<number> {
+    const text = await (await daemon.get("/metrics")).text();
+    return Number(/^trackalert_requests_refused_total (\d+)$/m.exec(text)?.[1]);
+  }
+
+  /** Sends requests one by one, and hangs up on each as soon as it runs or has been refused. */
+  async function hangUp(daemon: TestDaemon, path: string, count: number): Promise<void> {
+    const { metrics, stats } = daemon.loaded;
+    const calls = (): number => stats.commands.recent().reduce((sum, [, calls]) => sum + calls, 0);
+    for (let i = 0; i < count; i++) {
+      const before = calls() + metrics.refusedRequests.get();
+      const client = new AbortController();
+      const request = fetch(daemon.url(path), {
+        method: "POST",
+        headers: AUTHORIZATION,
+        body: "{}",
+        signal: client.signal,
+      });
+      while (calls() + metrics.refusedRequests.get() === before) await Bun.sleep(1);
+      client.abort();
+      await request.catch(() => {});
+    }
+  }
+
+  const letGo = (daemon: TestDaemon): Promise<void> =>
+    daemon.loaded.engine.runFile(Buffer.from("go = true"), "spec.conf");
+
+  test("are answered 503 with Retry-After and counted, and those in flight go on", async () => {
+    await using daemon = await startDaemon(LIMITED);
+    const waiting = [1, 2, 3].map(() => daemon.post("/?command=report", {}));
+    while (daemon.loaded.metrics.reports.get() < 3) await Bun.sleep(1);
+    expect(await refusals(daemon)).toBe(0);
+    const report = await daemon.post("/?command=report", {});
+    expect([report.status, report.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(await report.json()).toEqual({ status: "failure", reason: "Too many requests" });
+    const endpoint = await daemon.post("/?command=wait", {});
+    expect([endpoint.status, endpoint.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(await endpoint.json()).toEqual({ success: false, reason: "Too many requests" });
+    expect((await daemon.get("/command/stats")).status).toBe(503);
+    expect(await refusals(daemon)).toBe(3);
+    await letGo(daemon);
+    for (const response of await Promise.all(waiting)) expect(response.status).toBe(200);
     expect((await daemon.get("/command/stats")).status).toBe(200);
+  });
+
+  test("do not keep orchestrators and Prometheus from their answers", async () => {
+    await using daemon = await startDaemon(LIMITED);
+    await hangUp(daemon, "/?command=report", 4);
+    for (const path of ["/livez", "/readyz", "/command/livez", "/?command=readyz", "/metrics"]) {
+      expect([path, (await daemon.get(path)).status]).toEqual([path, 200]);
+    }
+    await letGo(daemon);
+  });
+
+  test.each(["report", "wait"])("are those too whose client has gone while %s ran", async (name) => {
+    await using daemon = await startDaemon(LIMITED);
+    await hangUp(daemon, `/?command=${name}`, 20);
+    expect(daemon.loaded.stats.commands.recent()).toContainEqual([name, 3]);
+    expect(await refusals(daemon)).toBe(17);
+    await letGo(daemon);
+    while ((await daemon.get("/command/stats")).status === 503) await Bun.sleep(1);
+    expect((await daemon.post(`/?command=${name}`, {})).status).toBe(200);
+  });
+
+  test("are not those whose body never came", async () => {
+    await using daemon = await startDaemon(LIMITED);
+    const { hostname, port } = daemon.daemon.addresses[0]!;
+    const head = `POST /?command=wait HTTP/1.1\r\nHost: x\r\nAuthorization: ${AUTHORIZATION.authorization}\r\n`;
+    const sockets = [
+      "Content-Length: 100\r\n\r\n{",
+      "Transfer-Encoding: chunked\r\n\r\n1\r\n{",
+      "Content-Length: 9\r\n\r\n",
+    ].map((rest) =>
+      connect(port, hostname, function (this: Socket) {
+        this.write(head + rest);
+      })
+        .on("error", () => {})
+        .resume(),
+    );
+    while ((await daemon.get("/command/stats")).status === 200) await Bun.sleep(1);
+    for (const socket of sockets) socket.destroy();
+    while ((await daemon.get("/command/stats")).status === 503) await Bun.sleep(1);
   });
 });

@@ -195,8 +195,9 @@ describe("options of a TLS listener that are not supported", () => {
         ["MinProtocol", "TLSv1.3"],
         ["MaxProtocol", "TLSv1.2"],
       ],
-      "options MinProtocol and MaxProtocol leave no version",
+      "options MinProtocol (TLSv1.2 unless given) and MaxProtocol leave no version",
     ],
+    [[["MaxProtocol", "TLSv1.1"]], "options MinProtocol (TLSv1.2 unless given) and MaxProtocol leave no version"],
   ] as [[string, string][], string][])("%p", (options, message) => {
     expect(() => readTlsOptions(options)).toThrow(message);
   });
@@ -217,6 +218,8 @@ describe.skipIf(NO_OPENSSL !== undefined)(`New certificates${NO_OPENSSL ? ` (not
     files: { certificate: string; key: string };
     made: ReturnType<typeof certificates>;
     replace(name: string): void;
+    /** A request has come. */
+    asked: Promise<void>;
     answer(): void;
   } & AsyncDisposable {
     const made = certificates();
@@ -229,8 +232,14 @@ describe.skipIf(NO_OPENSSL !== undefined)(`New certificates${NO_OPENSSL ? ` (not
     replace("one");
     const logs: string[] = [];
     const { promise: answered, resolve } = Promise.withResolvers<void>();
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+    const fetch = async (): Promise<Response> => {
+      ask();
+      await answered;
+      return new Response("answer");
+    };
     const listeners = new Listeners(
-      { fetch: () => answered.then(() => new Response("answer")), error: () => new Response(null, { status: 500 }) },
+      { fetch, error: () => new Response(null, { status: 500 }) },
       { clock: systemClock, log: new Log({ sink: (line) => logs.push(line) }) },
     );
     listeners.listen({ hostname: HOST, port: 0, tls: { files, options: {}, where: "spec.conf:1: " } });
@@ -242,6 +251,7 @@ describe.skipIf(NO_OPENSSL !== undefined)(`New certificates${NO_OPENSSL ? ` (not
       files,
       made,
       replace,
+      asked,
       answer: resolve,
       async [Symbol.asyncDispose]() {
         await listeners.cut();
@@ -250,20 +260,20 @@ describe.skipIf(NO_OPENSSL !== undefined)(`New certificates${NO_OPENSSL ? ` (not
     };
   }
 
-  test("are served on the same port; requests in flight are answered, and counted until then", async () => {
+  test("are served on the same port; requests in flight are answered, and waited for", async () => {
     await using serving = serve();
     const { listeners, made, port } = serving;
     const inFlight = fetch(`https://${HOST}:${port}/`, { tls: { ca: made.ca } });
-    while (listeners.inFlight === 0) await Bun.sleep(1);
+    await serving.asked;
     serving.replace("other");
     listeners.reloadCertificates();
     expect(await servedCertificate(port)).toBe(made.files["other.pem"]!);
     expect(serving.logs).toEqual([`new certificate on ${HOST}:${port}`]);
-    expect(listeners.inFlight).toBe(1);
+    const stopped = listeners.stop().then(() => "stopped");
+    expect(await Promise.race([stopped, Bun.sleep(0)])).toBeUndefined();
     serving.answer();
     expect(await (await inFlight).text()).toBe("answer");
-    await listeners.stop();
-    expect(listeners.inFlight).toBe(0);
+    await stopped;
   });
 
   test("that are the old ones, or cannot be used, change nothing", async () => {
@@ -286,6 +296,34 @@ describe.skipIf(NO_OPENSSL !== undefined)(`New certificates${NO_OPENSSL ? ` (not
     serving.replace("other");
     listeners.reloadCertificates();
     expect(await servedCertificate(port)).toBe(made.files["other.pem"]!);
+  });
+
+  test("give way to the old ones where serving them fails", async () => {
+    using made = certificates();
+    let problem = "";
+    const options = {
+      get ciphers() {
+        const ciphers = problem;
+        problem = "";
+        return ciphers || "HIGH";
+      },
+    };
+    const logs: string[] = [];
+    const listeners = new Listeners(
+      { fetch: () => new Response("answer"), error: () => new Response(null, { status: 500 }) },
+      { clock: systemClock, log: new Log({ sink: (line) => logs.push(line) }) },
+    );
+    const files = { certificate: join(made.path, "one.pem"), key: join(made.path, "one.key") };
+    listeners.listen({ hostname: HOST, port: 0, tls: { files, options, where: "" } });
+    const { port } = listeners.addresses[0]!;
+    for (const kind of ["pem", "key"]) copyFileSync(join(made.path, `other.${kind}`), join(made.path, `one.${kind}`));
+    problem = "NONSENSE";
+    expect(listeners.reloadCertificates()).toEqual({ all: 1, current: 0 });
+    expect(logs).toEqual([expect.stringContaining(`certificate of ${HOST}:${port} not replaced: `)]);
+    expect(await servedCertificate(port)).toBe(made.ca);
+    expect(listeners.reloadCertificates()).toEqual({ all: 1, current: 1 });
+    expect(await servedCertificate(port)).toBe(made.files["other.pem"]!);
+    await listeners.cut();
   });
 
   test("are served after SIGHUP", async () => {

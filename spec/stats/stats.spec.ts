@@ -3,13 +3,13 @@ import { describe, expect, test } from "bun:test";
 import { defaultConfig, emptyPolicy } from "../../lib/config.ts";
 import type { Reference } from "../../lib/lua/state.ts";
 import { Metrics } from "../../lib/metrics.ts";
-import { VirtualClock } from "../../lib/replay/virtual-clock.ts";
 import { Stats } from "../../lib/stats/stats.ts";
+import { JumpingClock } from "../support/jumping-clock.ts";
 
 const START = Date.UTC(2026, 10, 22);
 
 function setUp() {
-  const clock = new VirtualClock(START);
+  const clock = new JumpingClock(START);
   const [metrics, config, policy] = [new Metrics(), defaultConfig(), emptyPolicy()];
   return { clock, metrics, config, policy, stats: new Stats(clock, metrics, config, policy) };
 }
@@ -122,6 +122,18 @@ describe("custom stats", () => {
     config.customStats.add("a=1\nb");
     expect(stats.customText()).toBe("a=1\\nb=0\n");
   });
+});
+
+test.each([-3_600_000, 3_600_000])("a clock that is set by %d ms moves neither windows nor uptime", async (jump) => {
+  const { clock, stats } = setUp();
+  stats.commands.of("report").add(clock.monotonic());
+  await clock.advanceTo(START + 10_000);
+  clock.jump(jump);
+  expect([stats.uptime, stats.commandsText()]).toEqual([10, expect.stringContaining("report=1\n")]);
+  await clock.advanceTo(START + 285_000);
+  expect([stats.uptime, stats.commandsText()]).toEqual([285, expect.stringContaining("report=1\n")]);
+  await clock.advanceTo(START + 300_000);
+  expect([stats.uptime, stats.commandsText()]).toEqual([300, expect.stringContaining("report=0\n")]);
 });
 
 test("stats() is the number of reports", () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { systemClock } from "../../lib/clock.ts";
+import { type Clock, systemClock } from "../../lib/clock.ts";
 import { Daemon } from "../../lib/daemon.ts";
 import { DeviceParser } from "../../lib/device/device.ts";
 import { loadConfig, type Loaded } from "../../lib/load-config.ts";
@@ -35,7 +35,11 @@ export function temporaryFolder(): { path: string } & Disposable {
 }
 
 /** Loads and serves a configuration given as text. Stops it when it goes out of scope. */
-export async function startDaemon(configuration: string, files: Record<string, string> = {}): Promise<TestDaemon> {
+export async function startDaemon(
+  configuration: string,
+  files: Record<string, string> = {},
+  clock: Clock = systemClock,
+): Promise<TestDaemon> {
   const folder = temporaryFolder();
   const file = join(folder.path, "spec.conf");
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder.path, name), content);
@@ -44,8 +48,8 @@ export async function startDaemon(configuration: string, files: Record<string, s
   const devices = new DeviceParser();
   const parseDevice: ParseDevice = (protocol, id) => devices.parse(protocol, id);
   const log = new Log({ sink: (line) => logs.push(line) });
-  const loaded = await loadConfig(file, { clock: systemClock, log });
-  const daemon = await Daemon.start(loaded, { clock: systemClock, log, parseDevice });
+  const loaded = await loadConfig(file, { clock, log });
+  const daemon = await Daemon.start(loaded, { clock, log, parseDevice });
   const [address] = daemon.addresses;
   const url = (path: string): string => `http://${address?.hostname}:${address?.port}${path}`;
   return {
