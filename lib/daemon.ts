@@ -58,7 +58,8 @@ export class Daemon {
 
   /**
    * Opens the listeners and the control socket, and begins to deliver webhooks.
-   * @throws {ConfigError} when one cannot be bound, or the control socket has no key; those already open are closed again
+   * @throws {ConfigError} when one cannot be bound, the control socket has no key, or the certificates for webhooks cannot be
+   * used; those already open are closed again
    */
   static async start(loaded: Loaded, ports: Ports): Promise<Daemon> {
     const { config } = loaded;
@@ -67,6 +68,7 @@ export class Daemon {
     const daemon = new Daemon(loaded, ports);
     const { log } = ports;
     try {
+      loaded.receiverTls.load();
       for (const listener of config.listeners) daemon.http.listen(listener);
       if (config.controlSocket) daemon.control.listen(config.controlSocket);
     } catch (error) {
@@ -108,6 +110,11 @@ export class Daemon {
     this.log.reopen();
     const [all, failures] = [geoip.all.size, geoip.reload().length];
     this.http.reloadCertificates();
+    try {
+      this.loaded.receiverTls.load();
+    } catch (error) {
+      this.log.error(`certificates for webhooks not replaced: ${(error as Error).message}`);
+    }
     this.log.notice(`reloaded: the log, and ${all - failures} of ${all} GeoIP databases`);
   }
 

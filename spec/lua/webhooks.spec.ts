@@ -9,7 +9,7 @@ import { startReceiver } from "../support/webhooks.ts";
 describe("addCustomWebHook", () => {
   test.each([
     ["{}", /webhook "h": key 'url' is missing/],
-    ["{ url = 'no url' }", /key 'url' is no url: "no url"/],
+    ["{ url = 'no url' }", /key 'url' is no url$/],
     ["{ url = '' }", /key 'url' is no url/],
     ["{ url = 'ftp://h/' }", /key 'url' must be http or https/],
     ["{ url = 'file:///etc/passwd' }", /key 'url' must be http or https/],
@@ -25,12 +25,10 @@ describe("addCustomWebHook", () => {
     ["{ url = 'http://[::1/' }", /key 'url' is no url/],
     ["{ url = 'http://h h/' }", /key 'url' is no url/],
     ["{ url = 'http://h/\\r\\nX-Evil: 1' }", /key 'url' is no url/],
-    ["{ url = 'http://user:password@h h/' }", /key 'url' is no url: "http:\/\/…@h h\/"/],
+    ["{ url = 'http://user:password@h h/' }", /key 'url' is no url$/],
     ["{ url = ' http://h/' }", /key 'url' is no url/],
     ["{ url = 'http://%{YYYY}%{/' }", /key 'url' is no url/],
     ["{ url = 'javascript:alert(1)' }", /key 'url' must be http or https/],
-    ["{ url = 'http://%ff:x@h/' }", /key 'url' has a user or password that is not encoded as UTF-8/],
-    ["{ url = 'http://h/', ['basic-auth'] = 'u:p\\r\\nX: y' }", /key 'basic-auth' has a character/],
     ["{ url = 'http://h/', secret = 'whsec_' }", /key 'secret' begins with whsec_ and is no base64/],
     ["{ url = 'http://h/', secret = 'whsec_not base64!' }", /key 'secret' begins with whsec_ and is no base64/],
     ["{ url = 'http://h/', secret = 'whsec_YWI' }", /key 'secret' begins with whsec_ and is no base64/],
@@ -140,7 +138,7 @@ describe("the state directory", () => {
     while (daemon.loaded.webhooks.events.queue.size > 0) await Bun.sleep(5);
     const bodies = receiver.received.slice(before).map(({ body }) => body);
     expect(bodies.toSorted()).toEqual(["configuration", "report"]);
-  });
+  }, 30_000);
 
   test("is systemd's unless the configuration names one", () => {
     const before = process.env["STATE_DIRECTORY"];
@@ -291,7 +289,7 @@ describe.skipIf(NO_OPENSSL !== undefined)(`TLS of webhooks${NO_OPENSSL ? ` (not 
 
   test("a file that cannot be read ends the start", async () => {
     await expect(startDaemon(`setCurlCABundleFile("gone.pem")`)).rejects.toThrow(
-      `bad argument #1 to 'setCurlCABundleFile' ("gone.pem" cannot be read: ENOENT)`,
+      /spec.conf:1: certificate "\S+\/gone.pem" cannot be read: ENOENT$/,
     );
   });
 });
@@ -304,7 +302,7 @@ describe("the webhook settings", () => {
     expect(daemon.loaded.config.webhooks).toMatchObject({ threads: 2, connsPerThread: 3, queueSize: 7, timeout: 1 });
   });
 
-  test("let no more requests out than threads times connections; what does not fit the queue is lost, and logged", async () => {
+  test("let no more requests out than threads times connections; what does not fit the queue makes room, and that is logged", async () => {
     let [inFlight, most, total] = [0, 0, 0];
     const gate = Promise.withResolvers<void>();
     const receiver = Bun.serve({
@@ -329,7 +327,7 @@ describe("the webhook settings", () => {
     expect([most, total]).toEqual([4, 10]);
     expect(daemon.logs.filter((line) => line.includes("queue is full"))).toHaveLength(2); // of two hooks
     expect(await (await daemon.get("/metrics")).text()).toContain(
-      'trackalert_webhook_dropped_total{reason="queue_full"} 2\n',
+      'trackalert_webhook_dropped_total{reason="made_room"} 2\n',
     );
     await receiver.stop(true);
   });
