@@ -1,7 +1,14 @@
 import { describe, expect, test } from "bun:test";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
 
 import type { ByteString } from "../../lib/byte-string.ts";
+import { checkConfig } from "../../lib/check.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { defaultConfig } from "../../lib/config.ts";
+import { loadConfig } from "../../lib/load-config.ts";
+import { Log } from "../../lib/log.ts";
 import { makeCertificate, NO_OPENSSL, signCertificate } from "../support/certificates.ts";
 import { PREAMBLE, startDaemon, temporaryFolder } from "../support/daemon.ts";
 import { startReceiver } from "../support/webhooks.ts";
@@ -90,6 +97,46 @@ describe("a webhook", () => {
     expect(shown).toContain(`url="${receiver.url}"`);
     expect(shown).not.toMatch(/us@er|us%40er|pass%3aword/);
   });
+});
+
+describe("the keys of a webhook", () => {
+  test("are sent as their bytes", async () => {
+    let request = "";
+    const server = createServer((socket) =>
+      socket.on("data", (data) => {
+        request += data.toString("latin1");
+        socket.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+      }),
+    );
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    await using daemon = await startDaemon(`${PREAMBLE}
+      addCustomWebHook("Alarm für \\255", { url = "http://127.0.0.1:${port}/", secret = "\\255\\254\\001",
+        ["api-key"] = "schlüssel\\255", ["content-type"] = "text/plain; x=\\255", ["basic-auth"] = "us\\255er:a\\r\\n\\0b" })
+      addCustomWebHook("url", { url = "http://us%ffer:p%0aw@127.0.0.1:${port}/" })
+      setReport(function() runCustomWebHook("Alarm für \\255", "x") runCustomWebHook("url", "y") end)`);
+    await daemon.post("/?command=report", {});
+    await daemon.loaded.webhooks.drain();
+    server.close();
+    const header = (name: string): string[] =>
+      Array.from(request.matchAll(new RegExp(`^${name}: (.*)\r$`, "gim")), ([, value]) => value!).toSorted();
+    expect(header("x-wforce-event")).toEqual(["Alarm f\xc3\xbcr \xff", "url"]);
+    expect(header("x-api-key")).toEqual(["schl\xc3\xbcssel\xff"]);
+    expect(header("content-type")).toContain("text/plain; x=\xff");
+    expect(header("authorization")).toEqual([`Basic ${btoa("us\xffer:a\r\n\0b")}`, `Basic ${btoa("us\xffer:p\nw")}`]);
+    const key = Buffer.from([255, 254, 1]);
+    expect(header("x-wforce-signature")).toEqual([new Bun.CryptoHasher("sha256", key).update("x").digest("base64")]);
+  });
+
+  test.each(["user:pa ss@h/?token=secret", "http://user:password@h h/?token=secret", "ftp://user:password@h/secret"])(
+    "with a malformed url are refused without showing it: %s",
+    async (url) => {
+      const started = startDaemon(`addCustomWebHook("h", { url = "${url}" })`);
+      await expect(started).rejects.toThrow(
+        /:1: addCustomWebHook: webhook "h": key 'url' (is no url|must be http or https)$/,
+      );
+    },
+  );
 });
 
 describe("the functions for the console", () => {
@@ -284,6 +331,74 @@ describe.skipIf(NO_OPENSSL !== undefined)(`TLS of webhooks${NO_OPENSSL ? ` (not 
     await webhooks.drain();
     expect(webhooks.counts(config.webhooks.hooks[0]!)).toEqual({ successes: 10, failures: 0 });
     expect(ports.size).toBe(1);
+    await receiver.stop(true);
+  });
+
+  test("files are read at the start, not by who only loads the configuration for the console", async () => {
+    using folder = temporaryFolder();
+    const file = join(folder.path, "spec.conf");
+    writeFileSync(file, `setCurlCABundleFile("gone.pem") setCurlClientCertAndKey("gone.pem", "gone.key")`);
+    const log = new Log({ sink: () => {} });
+    const loaded = await loadConfig(file, { clock: systemClock, log });
+    loaded.engine.close();
+    expect(() => loaded.receiverTls.load()).toThrow("spec.conf:1: certificate");
+    expect((await checkConfig(file, undefined, systemClock)).errors).toEqual([expect.stringContaining("ENOENT")]);
+  });
+
+  test.each([
+    [
+      "an authority that is empty",
+      `setCurlCABundleFile("empty")`,
+      'certificate "FOLDER/empty" is not a certificate in PEM',
+    ],
+    ["an authority that is garbage", `setCurlCABundleFile("garbage")`, "is not a certificate in PEM"],
+    ["a bundle with garbage behind", `setCurlCABundleFile("bundle")`, "is not a certificate in PEM"],
+    ["a key instead of an authority", `setCurlCABundleFile("one.key")`, "is not a certificate in PEM"],
+    ["a certificate that is garbage", `setCurlClientCertAndKey("garbage", "one.key")`, "is not a certificate in PEM"],
+    ["a key that is garbage", `setCurlClientCertAndKey("one.pem", "garbage")`, "is not a private key in PEM"],
+    ["a key of another certificate", `setCurlClientCertAndKey("one.pem", "two.key")`, "are not a pair"],
+  ])("%s ends the start", async (_, settings, message) => {
+    using folder = temporaryFolder();
+    for (const name of ["one", "two"]) makeCertificate(folder.path, name, name);
+    writeFileSync(join(folder.path, "empty"), "");
+    writeFileSync(join(folder.path, "garbage"), "no certificate");
+    const one = readFileSync(join(folder.path, "one.pem"), "utf8");
+    writeFileSync(
+      join(folder.path, "bundle"),
+      `# comment\n${one}\n-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n`,
+    );
+    const located = settings.replaceAll(/"([^"]+)"/g, `"${folder.path}/$1"`);
+    await expect(startDaemon(located)).rejects.toThrow(message.replace("FOLDER", folder.path));
+  });
+
+  test("files are read anew by SIGHUP; the former ones stay while the new ones cannot be used", async () => {
+    using folder = temporaryFolder();
+    const [old, current] = ["old", "current"].map((name) => makeCertificate(folder.path, name, "127.0.0.1"));
+    const trusted = join(folder.path, "trusted.pem");
+    copyFileSync(old!.cert, trusted);
+    const receiver = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: { cert: Bun.file(current!.cert), key: Bun.file(current!.key) },
+      fetch: () => new Response(),
+    });
+    await using daemon = await startDaemon(`${PREAMBLE} setCurlCABundleFile("${trusted}")
+      addCustomWebHook("h", { url = "https://127.0.0.1:${receiver.port}/", max_attempts = "1" })
+      setReport(function() runCustomWebHook("h", "{}") end)`);
+    const { webhooks, config } = daemon.loaded;
+    const send = async (): Promise<object> => {
+      await daemon.post("/?command=report", {});
+      await webhooks.drain();
+      return webhooks.counts(config.webhooks.hooks[0]!);
+    };
+    expect(await send()).toEqual({ successes: 0, failures: 1 });
+    writeFileSync(trusted, "garbage");
+    daemon.daemon.reload();
+    expect(daemon.logs.join("\n")).toContain("certificates for webhooks not replaced: ");
+    expect(await send()).toEqual({ successes: 0, failures: 2 });
+    copyFileSync(current!.cert, trusted);
+    daemon.daemon.reload();
+    expect(await send()).toEqual({ successes: 1, failures: 2 });
     await receiver.stop(true);
   });
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { Webhook } from "standardwebhooks";
 
-import { toByteString } from "../../lib/byte-string.ts";
+import { fromBytes, toByteString } from "../../lib/byte-string.ts";
 import { createEvent, createRequest, datedUrl, publicUrl, type WebHook } from "../../lib/webhooks/hook.ts";
 
 const HOOK: WebHook = {
@@ -106,6 +106,12 @@ describe("a request", () => {
       "x-api-key": "key",
       "content-type": "text/plain",
     });
+  });
+
+  test("is signed with the secret's bytes, whatever they are", () => {
+    const bytes = Buffer.from([255, 254, 1]);
+    const { headers } = createRequest(createEvent({ ...HOOK, secret: fromBytes(bytes) }, toByteString("x")), NOW);
+    expect(headers["x-wforce-signature"]).toBe(new Bun.CryptoHasher("sha256", bytes).update("x").digest("base64"));
   });
 
   test("for Kafka wraps the body", () => {
