@@ -67,15 +67,17 @@ debugLog("message", { key = "value" }) -- level 7, only with -v
 --- Webhooks -----------------------------------------------------------------------------------------------------------
 
 -- (C) keys: url (with %{YYYY}, %{MM}, %{dd}), secret, basic-auth ("user:password"), api-key, content-type, kafka ("true"),
--- max_attempts ("7"). Events of one webhook leave in order; one that has to be tried again may come after later ones
+-- max_attempts ("7"). All are sent and signed as their bytes. Events of one webhook leave in order; one that has to be tried
+-- again may come after later ones
 addCustomWebHook("name", { url = "https://alerts.example/", secret = "secret" })
 runCustomWebHook("name", '{"some":"json"}') -- hands an event over; with setStateDir it is on disk when this returns
 setNumWebHookThreads(5) -- (C) times
-setNumWebHookConnsPerThread(10) -- (C) is how many requests may be in flight; at most this many of one webhook, or half of all
-setWebHookQueueSize(50000) -- (C) events that may wait; what does not fit is lost, and logged
+setNumWebHookConnsPerThread(10) -- (C) is how many requests are in flight, 256 at most; so many of one webhook, or half
+setWebHookQueueSize(50000) -- (C) events that may wait; at the bound the webhook that has most gives up its oldest
 setWebHookTimeoutSecs(2) -- (C) seconds for one attempt
 disableCurlPeerVerification() -- (C) accepts any certificate
 disableCurlHostVerification() -- (C) accepts a certificate for another host
+-- Both are read at the start, by --check-config, and anew at SIGHUP.
 setCurlCABundleFile("ca.pem") -- (C) whom to trust
 setCurlClientCertAndKey("cert.pem", "key.pem") -- (C) who we are
 showCustomWebHooks() -- successes and failed attempts of each

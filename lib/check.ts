@@ -70,10 +70,15 @@ export async function checkConfig(file: string, regexes: string | undefined, clo
   return check;
 }
 
-function takeInventory({ config, policy, engine }: Loaded, now: number, check: Check): Inventory {
+function takeInventory({ config, policy, engine, receiverTls }: Loaded, now: number, check: Check): Inventory {
   const key = missingKey(config);
   if (key) check.errors.push(key);
   check.errors.push(...doubleAddresses(config));
+  try {
+    receiverTls.load();
+  } catch (error) {
+    check.errors.push((error as Error).message);
+  }
   return {
     listeners: config.listeners.map((listener) => describeListener(listener, now, check)),
     controlSocket: config.controlSocket ? formatListener(config.controlSocket) : null,

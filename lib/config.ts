@@ -4,7 +4,7 @@
  */
 import type { Reference } from "./lua/state.ts";
 import { Schedules } from "./schedule.ts";
-import type { Tls } from "./tls.ts";
+import type { Tls, TlsFiles } from "./tls.ts";
 import type { WebHook } from "./webhooks/hook.ts";
 
 /** The commands that the daemon answers itself; a custom endpoint may not take their names. */
@@ -38,10 +38,12 @@ export interface WebHookSettings {
   tls: {
     verifyPeer: boolean;
     verifyHost: boolean;
-    /** PEM, as is `client`. */
-    ca: string | undefined;
-    client: { cert: string; key: string } | undefined;
+    /** A PEM file, absolute, and `file:line: ` of the call that named it, as below. */
+    authorities: { file: string; where: string } | undefined;
+    client: { files: TlsFiles; where: string } | undefined;
   };
+  /** Bytes of the spool's file. */
+  spoolBytes: number;
 }
 
 export interface Config {
@@ -111,7 +113,8 @@ export const defaultConfig = (): Config => ({
     connsPerThread: 10,
     queueSize: 50_000,
     timeout: 2,
-    tls: { verifyPeer: true, verifyHost: true, ca: undefined, client: undefined },
+    tls: { verifyPeer: true, verifyHost: true, authorities: undefined, client: undefined },
+    spoolBytes: 4 * 1024 ** 3,
   },
 });
 

@@ -71,7 +71,8 @@ export class Daemon {
 
   /**
    * Opens the listeners and the control socket, and begins to deliver webhooks.
-   * @throws {ConfigError} when one cannot be bound, or the control socket has no key; those already open are closed again
+   * @throws {ConfigError} when one cannot be bound, the control socket has no key, or the certificates for webhooks cannot be
+   * used; those already open are closed again
    */
   static async start(loaded: Loaded, ports: Ports): Promise<Daemon> {
     const { config } = loaded;
@@ -80,6 +81,7 @@ export class Daemon {
     const daemon = new Daemon(loaded, ports);
     const { log } = ports;
     try {
+      loaded.receiverTls.load();
       for (const listener of config.listeners) daemon.http.listeners.listen(listener);
       if (config.controlSocket) daemon.control.listen(config.controlSocket);
     } catch (error) {
@@ -124,6 +126,11 @@ export class Daemon {
     this.ports.recorder?.reopen();
     const [all, failures] = [geoip.all.size, geoip.reload().length];
     const certificates = this.http.listeners.reloadCertificates();
+    try {
+      this.loaded.receiverTls.load();
+    } catch (error) {
+      this.log.error(`certificates for webhooks not replaced: ${(error as Error).message}`);
+    }
     const databases = `${all - failures} of ${all} GeoIP databases`;
     this.log.notice(`reloaded: the log, ${databases}, ${certificates.current} of ${certificates.all} certificates`);
   }

@@ -18,6 +18,7 @@ import { Metrics } from "./metrics.ts";
 import { Stats } from "./stats/stats.ts";
 import { networkAttempt } from "./webhooks/attempt.ts";
 import { WebHookDelivery, type WebHookSink } from "./webhooks/delivery.ts";
+import { ReceiverTls } from "./webhooks/receiver-tls.ts";
 
 export interface Loaded {
   config: Config;
@@ -27,6 +28,8 @@ export interface Loaded {
   stats: Stats;
   /** Nothing is sent before it is opened. */
   webhooks: WebHookDelivery;
+  /** To be loaded before them. */
+  receiverTls: ReceiverTls;
   /** Resolved when shutdown() has been called. */
   shutdown: Promise<void>;
 }
@@ -91,7 +94,8 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
   }
   engine.define(incCustomStat(config, stats, clock, log));
   engine.define(durationToSeconds(log));
-  const attempt = networkAttempt(config.webhooks, clock);
+  const receiverTls = new ReceiverTls(config.webhooks.tls);
+  const attempt = networkAttempt(config.webhooks, receiverTls, clock);
   const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
   engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, log));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
@@ -106,7 +110,7 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
     const located = message.startsWith(`${name}:`) ? file + message.slice(name.length) : `${file}: ${message}`;
     throw new ConfigError(located, traceback);
   }
-  return { config, policy, engine, metrics, stats, webhooks, shutdown };
+  return { config, policy, engine, metrics, stats, webhooks, receiverTls, shutdown };
 }
 
 /** Why the control socket cannot be opened, if so. */

@@ -116,6 +116,19 @@ export function readCredentials(files: TlsFiles): Credentials {
   return { cert, key, file: files.certificate, validFrom, validUntil };
 }
 
+/**
+ * The certificates of authorities, one or more in a PEM file. Not when the configuration is loaded, as above.
+ * @throws {TlsError} when the file cannot be read, or has something else
+ */
+export function readAuthorities(file: string): string {
+  const pem = readPem("certificate", file);
+  const [, ...certificates] = pem.split(/^(?=-----BEGIN )/m);
+  // Without one of them, fetch would trust nobody, or whom it trusts by itself.
+  for (const certificate of certificates.length > 0 ? certificates : [pem]) parseCertificate(certificate, file);
+  if (!isAccepted({ ca: pem })) throw new TlsError(`${describe("certificate", file)} cannot be used`);
+  return pem;
+}
+
 /** Why clients will not accept a certificate now, for a warning; undefined when its dates are good. @param now milliseconds since 1970 */
 export function dateProblem(credentials: Credentials, now: number): string | undefined {
   const { file, validFrom, validUntil } = credentials;

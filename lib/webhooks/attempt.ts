@@ -7,7 +7,8 @@
 import type { Clock } from "../clock.ts";
 import type { WebHookSettings } from "../config.ts";
 import type { WebHookRequest } from "./hook.ts";
-import { readRetryAfter } from "./retry.ts";
+import type { ReceiverTls } from "./receiver-tls.ts";
+import { readRetryAfter } from "./retry-after.ts";
 
 /** How an attempt ended. Reasons are a few words, without the url. */
 export type Outcome =
@@ -25,7 +26,7 @@ const MOST_READ = 64 * 1024;
 const TOO_MANY_REQUESTS = 429;
 
 export const networkAttempt =
-  (settings: WebHookSettings, clock: Clock): Attempt =>
+  (settings: WebHookSettings, tls: ReceiverTls, clock: Clock): Attempt =>
   async ({ url, headers, body }, signal) => {
     const { timeout } = settings;
     const controller = new AbortController();
@@ -44,7 +45,7 @@ export const networkAttempt =
         redirect: "manual",
         decompress: false,
         signal: controller.signal,
-        tls: tlsOptions(settings.tls),
+        tls: tls.options,
       });
       // An answer that breaks off is a failure, as it is for curl.
       if (!(await readSome(response))) abort();
@@ -56,13 +57,6 @@ export const networkAttempt =
       signal.removeEventListener("abort", abort);
     }
   };
-
-const tlsOptions = (tls: WebHookSettings["tls"]): NonNullable<BunFetchRequestInit["tls"]> => ({
-  rejectUnauthorized: tls.verifyPeer,
-  ...(tls.verifyHost ? {} : { checkServerIdentity: () => undefined }),
-  ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-  ...(tls.client ?? {}),
-});
 
 /** @returns whether that was all */
 async function readSome(response: Response): Promise<boolean> {
@@ -90,14 +84,33 @@ function judge({ ok, status, headers }: Response, now: number): Outcome {
   return { kind: "failed", reason, retryAfter: readRetryAfter(headers.get("retry-after"), now) };
 }
 
+const CLOSED = "connection closed before the end of the answer";
+const NO_HTTP = "the answer is not HTTP";
+
 const REASONS: Record<string, string> = {
   ECONNREFUSED: "connection refused",
-  ECONNRESET: "connection closed before the end of the answer",
+  ECONNRESET: CLOSED,
+  ConnectionClosed: CLOSED,
+  FailedToOpenSocket: "connection failed",
   ENOTFOUND: "host not found",
   EAI_AGAIN: "host not found",
   EHOSTUNREACH: "no route to host",
   ENETUNREACH: "network unreachable",
   ETIMEDOUT: "connection timed out",
+  Malformed_HTTP_Response: NO_HTTP,
+  InvalidHTTPResponse: NO_HTTP,
+  InvalidContentLength: NO_HTTP,
+  UnrequestedUpgrade: "the receiver wants another protocol",
+  ResponseHeadersTooLarge: "the answer's headers are too large",
+  ERR_TLS_CERT_ALTNAME_INVALID: "the certificate is for another host",
+  CERT_HAS_EXPIRED: "the certificate has expired",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "the certificate is signed by itself, and not trusted",
+  SELF_SIGNED_CERT_IN_CHAIN: "the certificate's authority is not trusted",
+  UNABLE_TO_GET_ISSUER_CERT: "the certificate's authority is not known",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "the certificate's authority is not known",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the certificate's authority is not known",
 };
 
-const describe = ({ code = "", message }: NodeJS.ErrnoException): string => REASONS[code] ?? message;
+/** Not the error's message, which may show the url: who can open the receiver with it is not to be found in the log. */
+const describe = ({ code }: NodeJS.ErrnoException): string =>
+  code === undefined ? "the request failed" : (REASONS[code] ?? `the request failed: ${code}`);

@@ -2,6 +2,7 @@
 import { escapeControls } from "../log.ts";
 import type { WebHookDelivery } from "./delivery.ts";
 import type { Entry } from "./entry.ts";
+import { publicUrl } from "./hook.ts";
 
 /** Events that are listed; of more the number is told. */
 const MOST_LISTED = 100;
@@ -13,14 +14,19 @@ export function formatHooks(delivery: WebHookDelivery): string {
   let text = row("ID", "Name", "Successes", "Failures", "URL");
   for (const hook of delivery.settings.hooks) {
     const { successes, failures } = delivery.counts(hook);
-    text += row(String(hook.id), hook.name, String(successes), String(failures), hook.url);
+    text += row(String(hook.id), hook.name, String(successes), String(failures), publicUrl(hook));
   }
   return text;
 }
 
 /** What is to be delivered, the oldest first. */
-export function formatQueue({ events: { queue }, now }: WebHookDelivery): string {
-  const next = ({ due }: Entry): string => (due <= now ? "now" : formatDuration(due - now));
+export function formatQueue(delivery: WebHookDelivery): string {
+  const { queue } = delivery.events;
+  const { now } = delivery;
+  const next = (entry: Entry): string => {
+    const pause = delivery.pauseOf(entry);
+    return pause === 0 ? "now" : formatDuration(pause);
+  };
   return `${row("Delivery ID", "Webhook", "Age", "Attempts", "Next in", "Last error")}${list(
     queue,
     queue.size,

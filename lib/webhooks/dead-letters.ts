@@ -1,39 +1,49 @@
 /** Events that were given up, until somebody sends them again. Bounded: the oldest ones go. */
 import type { Entry } from "./entry.ts";
+import { Line } from "./line.ts";
 
 const MOST = 10_000;
+/** Bytes of all bodies: a quarter of what the spool may have, so that the queue has room there. */
+const MOST_BYTES = 1024 ** 3;
 /** Bytes of bodies that are not in the spool. */
-const MOST_BYTES = 64 * 1024 * 1024;
+const MOST_BYTES_IN_MEMORY = 64 * 1024 * 1024;
 
-export class DeadLetters {
-  private readonly all = new Map<string, Entry>();
+export class DeadLetters implements Iterable<Entry> {
+  private readonly all = new Line<Entry>();
   private bytes = 0;
+  private bytesInMemory = 0;
 
   get size(): number {
     return this.all.size;
   }
 
   /** The oldest first. */
-  [Symbol.iterator](): IterableIterator<Entry> {
-    return this.all.values();
+  [Symbol.iterator](): Iterator<Entry> {
+    return this.all[Symbol.iterator]();
   }
 
   /** @returns those that had to go */
   add(entry: Entry): Entry[] {
-    this.all.set(entry.deliveryId, entry);
-    this.bytes += bytesInMemory(entry);
+    this.all.push(entry);
+    this.count(entry, 1);
     const gone: Entry[] = [];
-    for (const oldest of this.all.values()) {
-      if (this.all.size <= MOST && this.bytes <= MOST_BYTES) break;
+    while (this.size > MOST || this.bytes > MOST_BYTES || this.bytesInMemory > MOST_BYTES_IN_MEMORY) {
+      const oldest = this.all.first!;
       this.delete(oldest);
       gone.push(oldest);
     }
     return gone;
   }
 
-  delete(entry: Entry): void {
-    if (this.all.delete(entry.deliveryId)) this.bytes -= bytesInMemory(entry);
+  /** @returns whether it was there */
+  delete(entry: Entry): boolean {
+    const was = this.all.delete(entry);
+    if (was) this.count(entry, -1);
+    return was;
+  }
+
+  private count({ size, body }: Entry, sign: 1 | -1): void {
+    this.bytes += sign * size;
+    this.bytesInMemory += sign * (body?.length ?? 0);
   }
 }
-
-const bytesInMemory = ({ body }: Entry): number => body?.length ?? 0;

@@ -13,7 +13,7 @@ import type { Entry } from "./entry.ts";
 import { EventStore } from "./event-store.ts";
 import { createRequest, publicUrl, type WebHook } from "./hook.ts";
 import { Lane } from "./lane.ts";
-import { LONGEST_PAUSE, retryPause } from "./retry.ts";
+import { askedPause, scheduledPause } from "./retry.ts";
 
 /** Where events go. */
 export interface WebHookSink {
@@ -22,6 +22,9 @@ export interface WebHookSink {
   /** @returns when everything that may leave now has been tried */
   drain(): Promise<void>;
 }
+
+/** Bun has no more requests under way at the same time; others would wait, and their timeouts with them. */
+const MOST_IN_FLIGHT = 256;
 
 interface DeliveryPorts {
   clock: Clock;
@@ -56,7 +59,11 @@ export class WebHookDelivery implements WebHookSink {
     private readonly ports: DeliveryPorts,
   ) {
     const { metrics } = ports;
-    this.events = new EventStore(settings, ports);
+    const deliverer = {
+      found: (entry: Entry): void => this.restore(entry),
+      left: (entry: Entry): void => this.lanes.get(entry.hookName)?.remove(entry),
+    };
+    this.events = new EventStore(settings, { ...ports, deliverer });
     metrics.add(this.outcomes);
     metrics.add(this.retries);
   }
@@ -69,18 +76,16 @@ export class WebHookDelivery implements WebHookSink {
   /**
    * Begins to deliver, first of all what an earlier daemon left.
    * @param folder where the spool is; without it, or when it cannot be used, events are kept in memory
-   * @param mostPages of the spool's file, for specs
    */
-  open(folder: string | undefined, mostPages?: number): void {
+  open(folder: string | undefined): void {
     this.state = "open";
     for (const hook of this.settings.hooks) {
       this.laneOf(hook);
       for (const status of ["ok", "error"]) this.outcomes.declare(String(hook.id), status, publicUrl(hook));
     }
-    if (folder !== undefined) this.events.open(folder, mostPages);
+    if (folder !== undefined) this.events.open(folder);
     else if (this.settings.hooks.length > 0)
       this.ports.log.warn("webhooks wait in memory: what is not delivered when the daemon ends is lost (setStateDir)");
-    for (const entry of this.events.queue) this.restore(entry);
     for (const [hook, data] of this.early.splice(0)) this.send(hook, data);
     this.pumpSoon();
   }
@@ -102,6 +107,7 @@ export class WebHookDelivery implements WebHookSink {
     this.state = "closed";
     this.aborted.abort();
     for (const cancel of this.timers) cancel();
+    for (const lane of this.lanes.values()) lane.close();
     this.events.close();
   }
 
@@ -109,6 +115,12 @@ export class WebHookDelivery implements WebHookSink {
   counts(hook: WebHook): { successes: number; failures: number } {
     const count = (status: string): number => this.outcomes.get(String(hook.id), status, publicUrl(hook));
     return { successes: count("ok"), failures: count("error") };
+  }
+
+  /** Milliseconds until an event of the queue may leave. */
+  pauseOf({ due, hookName }: Entry): number {
+    const openUntil = this.lanes.get(hookName)?.circuit.openUntil ?? 0;
+    return Math.max(due - this.now, openUntil - this.ports.clock.monotonic(), 0);
   }
 
   /**
@@ -140,9 +152,13 @@ export class WebHookDelivery implements WebHookSink {
     const lane = this.lanes.get(entry.hookName);
     if (!lane) {
       entry.problem = "its webhook is not registered any more";
-      this.events.giveUp(entry);
-    } else if (entry.due <= this.now) lane.add(entry);
-    else this.retryLater(lane, entry, Math.min(entry.due - this.now, LONGEST_PAUSE));
+      return this.events.giveUp(entry);
+    }
+    // The system's time may have been set since, and may be set soon: no event waits for longer than it had to.
+    const { clock } = this.ports;
+    if (entry.attempts === 0 || entry.due <= this.now) lane.add(entry);
+    else this.wait(lane, entry, (ready) => [clock.at(entry.due, ready), clock.after(entry.pause, ready)]);
+    this.pumpSoon();
   }
 
   /** Once a turn, after what called, so that a policy does not wait until requests have been started. */
@@ -157,7 +173,7 @@ export class WebHookDelivery implements WebHookSink {
     this.pumping = false;
     if (this.state !== "open") return;
     const { threads, connsPerThread } = this.settings;
-    const most = threads * connsPerThread;
+    const most = Math.min(threads * connsPerThread, MOST_IN_FLIGHT);
     // One receiver that hangs must not have all of them.
     const mostOfOne = Math.max(1, Math.min(connsPerThread, Math.floor(most / 2)));
     const lanes = [...this.lanes.values()];
@@ -181,8 +197,10 @@ export class WebHookDelivery implements WebHookSink {
     if (entry.attempts > 0) this.retries.increment();
     const request = createRequest({ hook, deliveryId: entry.deliveryId, body }, this.now);
     lane.inFlight++;
+    entry.inFlight = true;
     const attempt = this.ports.attempt(request, this.aborted.signal).then((outcome) => {
       lane.inFlight--;
+      entry.inFlight = false;
       this.attempts.delete(attempt);
       if (this.state === "closed") return;
       this.settle(lane, entry, outcome);
@@ -193,34 +211,50 @@ export class WebHookDelivery implements WebHookSink {
 
   private settle(lane: Lane, entry: Entry, outcome: Outcome): void {
     const { hook, circuit } = lane;
-    const { log, clock, random } = this.ports;
+    const { log, clock } = this.ports;
     const status = outcome.kind === "delivered" ? "ok" : "error";
     this.outcomes.increment(String(hook.id), status, publicUrl(hook));
+    if (outcome.kind === "failed") return this.failed(lane, entry, outcome);
     // A receiver that refuses an event works.
-    if (outcome.kind !== "failed" && circuit.succeeded()) log.notice(`webhook ${hook.name}: the receiver works again`);
+    if (circuit.succeeded(clock.monotonic())) log.notice(`webhook ${hook.name}: the receiver works again`);
     if (outcome.kind === "delivered") return this.events.delivered(entry);
     entry.attempts++;
     entry.problem = outcome.reason;
-    if (outcome.kind === "refused") return this.events.giveUp(entry);
-    const { retryAfter } = outcome;
-    const pause = retryPause(entry.attempts, retryAfter, random());
-    if (circuit.failed(clock.monotonic(), retryAfter === undefined ? undefined : pause)) {
-      log.warn(`webhook ${hook.name}: ${outcome.reason}: events wait until the receiver works again`);
-    }
-    if (circuit.openUntil !== undefined) this.after(circuit.openUntil - clock.monotonic(), () => this.pumpSoon());
-    if (entry.attempts >= hook.maxAttempts) return this.events.giveUp(entry);
-    const attempts = `attempt ${entry.attempts} of ${hook.maxAttempts}`;
-    log.warn(`webhook ${hook.name}: ${outcome.reason} (${attempts}, next in ${Math.round(pause / 1000)} s)`);
-    entry.due = this.now + pause;
-    this.events.postpone(entry);
-    this.retryLater(lane, entry, pause);
+    this.events.giveUp(entry);
   }
 
-  private retryLater(lane: Lane, entry: Entry, pause: number): void {
-    this.after(pause, () => {
+  private failed(lane: Lane, entry: Entry, { reason, retryAfter }: Outcome & { kind: "failed" }): void {
+    const { hook, circuit } = lane;
+    const { log, clock, random } = this.ports;
+    entry.attempts++;
+    entry.problem = reason;
+    const asked = retryAfter === undefined ? undefined : askedPause(retryAfter, random());
+    if (circuit.failed(clock.monotonic(), asked)) {
+      log.warn(`webhook ${hook.name}: ${reason}: events wait until the receiver works again`);
+    }
+    if (circuit.openUntil !== undefined) {
+      for (const expired of lane.expired(clock.monotonic())) this.events.expire(expired, reason);
+      this.after(circuit.openUntil - clock.monotonic(), () => this.pumpSoon());
+    }
+    if (entry.attempts >= hook.maxAttempts) return this.events.giveUp(entry);
+    // A receiver that asks for seconds only must not use all attempts up within them.
+    const pause = Math.max(scheduledPause(entry.attempts, random()), asked ?? 0);
+    const attempts = `attempt ${entry.attempts} of ${hook.maxAttempts}`;
+    log.warn(`webhook ${hook.name}: ${reason} (${attempts}, next in ${Math.round(pause / 1000)} s)`);
+    entry.pause = pause;
+    entry.due = this.now + pause;
+    this.events.postpone(entry);
+    this.wait(lane, entry, (ready) => [clock.after(pause, ready)]);
+  }
+
+  /** @param timers starts what ends the wait */
+  private wait(lane: Lane, entry: Entry, timers: (ready: () => void) => CancelTimer[]): void {
+    const ready = (): void => {
+      lane.remove(entry);
       lane.add(entry);
       this.pumpSoon();
-    });
+    };
+    lane.addLater(entry, timers(ready));
   }
 
   private after(milliseconds: number, callback: () => void): void {

@@ -9,100 +9,114 @@ import { DeadLetters } from "./dead-letters.ts";
 import type { Entry } from "./entry.ts";
 import { createEvent, type WebHook } from "./hook.ts";
 import { LogFlood } from "./log-flood.ts";
-import { Spool } from "./spool.ts";
+import { Queue } from "./queue.ts";
+import type { SpooledEvent } from "./spool-file.ts";
+import { Spool, type SpoolOwner } from "./spool.ts";
 
-/** Bytes of bodies in memory. Over it an event stays in the spool alone, or is dropped when it is not there. */
+/** Bytes of bodies in memory. Over it an event stays in the spool alone, or needs room when it is not there. */
 const MOST_BYTES = 256 * 1024 * 1024;
 
+/** Who delivers what is in the queue. */
+interface Deliverer {
+  /** An earlier daemon left this event in the queue. */
+  found(entry: Entry): void;
+  /** The event has left the queue without an attempt. */
+  left(entry: Entry): void;
+}
+
 export class EventStore {
-  /** In the order of acceptance. */
-  readonly queue = new Set<Entry>();
+  readonly queue = new Queue();
   readonly deadLetters = new DeadLetters();
   private spool: Spool | undefined;
-  private lastId = 0;
-  /** Of bodies of the queue that are in memory. */
-  private bytes = 0;
   private readonly flood: LogFlood;
-  private readonly dropped = new Counter("trackalert_webhook_dropped_total", "Events that were lost.", "reason");
+  private readonly dropped = new Counter(
+    "trackalert_webhook_dropped_total",
+    "Events that were lost, or became dead letters to make room.",
+    "reason",
+  );
 
   constructor(
     private readonly settings: WebHookSettings,
-    private readonly ports: { clock: Clock; log: Log; metrics: Metrics },
+    private readonly ports: { clock: Clock; log: Log; metrics: Metrics; deliverer: Deliverer },
   ) {
     const { metrics } = ports;
     this.flood = new LogFlood(ports);
     metrics.add(new Gauge("trackalert_webhook_queue_size", "Events to be delivered.", () => this.queue.size));
-    metrics.add(this.dropped).declare("queue_full");
+    metrics.add(this.dropped);
+    for (const reason of ["queue_full", "made_room"]) this.dropped.declare(reason);
     metrics.add(
       new Gauge("trackalert_webhook_dead_letters", "Events that were given up.", () => this.deadLetters.size),
     );
   }
 
-  /**
-   * Opens the spool, and takes over what an earlier daemon left.
-   * @param mostPages of the spool's file, for specs
-   */
-  open(folder: string, mostPages?: number): void {
-    const opened = Spool.open(folder, this.ports, mostPages);
-    if (!opened) return;
-    this.spool = opened.spool;
-    for (const { dead, ...row } of opened.rows) {
-      const entry = { ...row, body: undefined, spooled: true };
-      this.lastId = entry.id;
-      if (dead === 1) this.bury(entry);
-      else this.queue.add(entry);
-    }
+  /** Opens the spool, and takes over what an earlier daemon left. */
+  open(folder: string): void {
+    const owner: SpoolOwner = {
+      events: () => this.all(),
+      found: (events) => events.forEach((event) => this.takeOver(event)),
+      lost: (entry) => this.lose(entry),
+    };
+    const { clock, log } = this.ports;
+    this.spool = new Spool({ folder, mostBytes: this.settings.spoolBytes, clock, log, owner });
+    this.spool.open();
   }
 
-  /** Puts an event into the queue. One that does not fit is dropped, and that is reported. */
+  /** Puts an event into the queue. One that finds no room is dropped, and that is reported. */
   accept(hook: WebHook, data: ByteString): Entry | undefined {
-    if (this.queue.size >= this.settings.queueSize) {
-      return this.drop(hook.name, "queue_full", "the queue is full (setWebHookQueueSize)");
-    }
+    const isFull = this.queue.size >= this.settings.queueSize;
+    if (isFull && !this.makeRoom(hook, "events")) return this.dropNew(hook, "the queue is full (setWebHookQueueSize)");
     const { deliveryId, body } = createEvent(hook, data);
-    const created = this.ports.clock.now();
+    const { clock } = this.ports;
+    const created = clock.now();
     const entry: Entry = {
-      id: this.lastId + 1,
       hookName: hook.name,
       deliveryId,
       body,
       size: body.length,
       created,
+      queued: clock.monotonic(),
       attempts: 0,
       due: created,
+      pause: 0,
       problem: "",
-      spooled: false,
+      row: undefined,
+      inFlight: false,
     };
-    entry.spooled = this.spool?.add(entry) ?? false;
-    this.bytes += entry.size;
-    if (this.bytes > MOST_BYTES) this.release(entry);
-    if (this.bytes > MOST_BYTES) {
-      this.bytes -= entry.size;
-      return this.drop(hook.name, "queue_full", "the queue has too many bytes");
-    }
-    this.lastId = entry.id;
+    this.spool?.add(entry, false);
     this.queue.add(entry);
+    if (this.queue.bytes > MOST_BYTES) this.release(entry);
+    while (this.queue.bytes > MOST_BYTES) {
+      if (this.makeRoom(hook, "bytes")) continue;
+      this.queue.delete(entry);
+      return this.dropNew(hook, "the queue has too many bytes");
+    }
     return entry;
   }
 
-  /** The body of an event of the queue. An event without one is lost, and that is reported. */
+  /** The body of an event of the queue, in memory until it has arrived or is postponed. An event without one is given up. */
   body(entry: Entry): Buffer | undefined {
-    const body = entry.body ?? this.spool?.read(entry.id);
-    if (body) return body;
-    this.remove(entry);
-    return this.drop(entry.hookName, "spool", "the spool cannot be read");
+    if (entry.body) return entry.body;
+    const body = this.spool?.read(entry);
+    // A spool that proves corrupt may have lost it just now.
+    if (!this.queue.has(entry)) return undefined;
+    if (body) this.queue.hold(entry, body);
+    else {
+      entry.problem = "the spool cannot be read";
+      this.giveUp(entry);
+    }
+    return body;
   }
 
   /** The event has arrived. */
   delivered(entry: Entry): void {
-    this.remove(entry);
+    this.queue.delete(entry);
     this.spool?.delete(entry);
   }
 
   /** The event waits for its next attempt; what has changed of it is kept. */
   postpone(entry: Entry): void {
+    this.keep(entry, false);
     this.release(entry);
-    this.spool?.save(entry, false);
   }
 
   /** Makes an event of the queue a dead letter. */
@@ -111,20 +125,27 @@ export class EventStore {
     this.ports.log.error(
       `webhook ${hookName}: given up after ${attempts} attempts: ${problem}: ${deliveryId} is a dead letter now`,
     );
-    this.release(entry);
-    this.remove(entry);
-    this.spool?.save(entry, true);
+    this.bury(entry);
+  }
+
+  /** Gives up an event that has waited too long for a receiver that does not work. @param problem the receiver's */
+  expire(entry: Entry, problem: string): void {
+    entry.problem = problem;
+    this.ports.deliverer.left(entry);
+    this.flood.error(`webhook ${entry.hookName}: ${problem}: an event that has waited too long is a dead letter now`);
     this.bury(entry);
   }
 
   /** Makes a dead letter a new event of the queue. @returns whether there was room */
   revive(entry: Entry): boolean {
     if (this.queue.size >= this.settings.queueSize) return false;
+    const { clock } = this.ports;
     this.deadLetters.delete(entry);
-    this.bytes += entry.body?.length ?? 0;
     entry.attempts = 0;
-    entry.due = this.ports.clock.now();
-    this.spool?.save(entry, false);
+    entry.pause = 0;
+    entry.created = entry.due = clock.now();
+    entry.queued = clock.monotonic();
+    this.keep(entry, false);
     this.queue.add(entry);
     return true;
   }
@@ -133,44 +154,84 @@ export class EventStore {
   close(): void {
     const { log } = this.ports;
     this.spool?.flush(); // makes room
-    const queued = [...this.queue].filter((entry) => this.keep(entry, false)).length;
-    const dead = [...this.deadLetters].filter((entry) => this.keep(entry, true)).length;
-    const lost = this.queue.size + this.deadLetters.size - queued - dead;
-    if (queued > 0) log.notice(`webhooks: ${queued} events wait in ${this.spool!.file} for the next start`);
+    const kept = [...this.all()].filter(({ entry, dead }) => this.spool?.add(entry, dead));
+    const queued = kept.filter(({ dead }) => !dead).length;
+    const lost = this.queue.size + this.deadLetters.size - kept.length;
+    if (queued > 0) log.notice(`webhooks: ${queued} events wait in ${this.spool!.path} for the next start`);
     if (lost > 0) log.error(`webhooks: ${lost} events that were only in memory are lost (setStateDir keeps them)`);
     this.spool?.close();
     this.flood.close();
   }
 
+  private *all(): Generator<{ entry: Entry; dead: boolean }> {
+    for (const entry of this.queue) yield { entry, dead: false };
+    for (const entry of this.deadLetters) yield { entry, dead: true };
+  }
+
+  /** An event that was in the spool when it was opened. */
+  private takeOver({ dead, ...event }: SpooledEvent): void {
+    const { clock, deliverer } = this.ports;
+    const queued = clock.monotonic() - Math.max(clock.now() - event.created, 0);
+    const entry = { ...event, body: undefined, queued, inFlight: false };
+    if (dead === 1) return this.inter(entry);
+    this.queue.add(entry);
+    deliverer.found(entry);
+  }
+
+  /** The body of this event cannot be read any more. */
+  private lose(entry: Entry): void {
+    if (!this.deadLetters.delete(entry)) {
+      this.queue.delete(entry);
+      this.ports.deliverer.left(entry);
+    }
+    this.drop(entry.hookName, "spool", "the spool was damaged");
+  }
+
+  /** Gives up the oldest event of the hook that has most. @returns false when that is the one which asks */
+  private makeRoom(hook: WebHook, measure: "events" | "bytes"): boolean {
+    const entry = this.queue.leavesFor(hook.name, measure);
+    if (!entry) return false;
+    entry.problem = "made room for other webhooks";
+    this.ports.deliverer.left(entry);
+    this.dropped.increment("made_room");
+    this.flood.error(
+      `webhook ${entry.hookName}: the queue is full (setWebHookQueueSize): its oldest event is a dead letter now`,
+    );
+    this.bury(entry);
+    return true;
+  }
+
   private bury(entry: Entry): void {
+    this.keep(entry, true);
+    this.release(entry);
+    this.queue.delete(entry);
+    this.inter(entry);
+  }
+
+  private inter(entry: Entry): void {
     for (const gone of this.deadLetters.add(entry)) {
       this.spool?.delete(gone);
       this.drop(gone.hookName, "dead_letters_full", "there are too many dead letters");
     }
   }
 
-  private drop(hookName: string, reason: string, why: string): undefined {
+  private dropNew({ name }: WebHook, why: string): undefined {
+    this.drop(name, "queue_full", why);
+  }
+
+  private drop(hookName: string, reason: string, why: string): void {
     this.dropped.increment(reason);
     this.flood.error(`webhook ${hookName}: ${why}: an event is lost`);
   }
 
-  private remove(entry: Entry): void {
-    this.queue.delete(entry);
-    this.bytes -= entry.body?.length ?? 0;
-  }
-
   /** Frees the memory of a body that the spool has too. */
   private release(entry: Entry): void {
-    if (!entry.spooled || !entry.body) return;
-    this.bytes -= entry.body.length;
-    entry.body = undefined;
+    if (this.spool?.has(entry)) this.queue.release(entry);
   }
 
-  /** Whether an event outlives the daemon; makes a last try to put it into the spool. */
-  private keep(entry: Entry, dead: boolean): boolean {
-    if (entry.spooled) return true;
-    entry.spooled = this.spool?.add(entry) ?? false;
-    if (dead) this.spool?.save(entry, true);
-    return entry.spooled;
+  /** Brings the spool up to date; what is not in it yet, as there was no room, is put in. */
+  private keep(entry: Entry, dead: boolean): void {
+    if (this.spool?.has(entry)) this.spool.save(entry, dead);
+    else this.spool?.add(entry, dead);
   }
 }

@@ -7,14 +7,16 @@ export interface WebHook {
   /** Counted from 1 in the order of registration. */
   id: number;
   name: string;
+  /** The name's bytes as they were given, which need not be UTF-8. */
+  nameBytes: ByteString;
   /** With `%{YYYY}`, `%{MM}` and `%{dd}` for the date of the attempt in UTC, and without user and password. */
   url: string;
   /** Signs the body. */
-  secret: string | undefined;
+  secret: ByteString | undefined;
   /** `user:password`. */
-  basicAuth: string | undefined;
-  apiKey: string | undefined;
-  contentType: string | undefined;
+  basicAuth: ByteString | undefined;
+  apiKey: ByteString | undefined;
+  contentType: ByteString | undefined;
   /** Wraps the body for Kafka's REST proxy. */
   kafka: boolean;
   /** After so many the event is a dead letter. */
@@ -31,6 +33,7 @@ export interface WebHookEvent {
 
 export interface WebHookRequest {
   url: string;
+  /** Each character is sent as one byte. */
   headers: Record<string, string>;
   body: Buffer;
 }
@@ -42,8 +45,8 @@ const STANDARD_SECRET_PREFIX = "whsec_";
 const ID_BYTES = 32;
 
 export function createEvent(hook: WebHook, data: ByteString): WebHookEvent {
-  const bytes = hook.kafka ? `{"records":[{"value":${data}}]}` : data;
-  return { hook, deliveryId: randomBytes(ID_BYTES).toString("base64"), body: Buffer.from(bytes, "latin1") };
+  const bytes = hook.kafka ? (`{"records":[{"value":${data}}]}` as ByteString) : data;
+  return { hook, deliveryId: randomBytes(ID_BYTES).toString("base64"), body: bytesOf(bytes) };
 }
 
 /** @param now milliseconds since 1970, of this attempt */
@@ -51,7 +54,7 @@ export function createRequest({ hook, deliveryId, body }: WebHookEvent, now: num
   const timestamp = String(Math.floor(now / 1000));
   const headers: Record<string, string> = {
     "content-type": hook.contentType ?? (hook.kafka ? KAFKA_TYPE : JSON_TYPE),
-    "x-wforce-event": hook.name,
+    "x-wforce-event": hook.nameBytes,
     "x-wforce-hookid": String(hook.id),
     "x-wforce-delivery": deliveryId,
     "webhook-id": deliveryId,
@@ -61,11 +64,11 @@ export function createRequest({ hook, deliveryId, body }: WebHookEvent, now: num
     "accept-encoding": "identity",
   };
   if (hook.basicAuth !== undefined) {
-    headers["authorization"] = `Basic ${Buffer.from(hook.basicAuth, "utf8").toString("base64")}`;
+    headers["authorization"] = `Basic ${bytesOf(hook.basicAuth).toString("base64")}`;
   }
   if (hook.apiKey !== undefined) headers["x-api-key"] = hook.apiKey;
   if (hook.secret !== undefined) {
-    headers["x-wforce-signature"] = sign(Buffer.from(hook.secret, "utf8"), body);
+    headers["x-wforce-signature"] = sign(bytesOf(hook.secret), body);
     headers["webhook-signature"] = `v1,${sign(standardKey(hook.secret)!, `${deliveryId}.${timestamp}.`, body)}`;
   }
   return { url: datedUrl(hook.url, now), headers, body };
@@ -83,6 +86,8 @@ export function datedUrl(url: string, now: number): string {
 /** The url as it may be shown: a query can hold what opens the receiver. */
 export const publicUrl = ({ url }: WebHook): string => url.replace(/[?#].*$/, "");
 
+const bytesOf = (string: ByteString): Buffer => Buffer.from(string, "latin1");
+
 /** Base64 of the HMAC-SHA256 over the parts. */
 function sign(key: Buffer, ...parts: (string | Buffer)[]): string {
   const hmac = new Bun.CryptoHasher("sha256", key);
@@ -94,8 +99,8 @@ function sign(key: Buffer, ...parts: (string | Buffer)[]): string {
  * The key of a secret in https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md.
  * @returns undefined for a secret `whsec_<base64>` that is none
  */
-export function standardKey(secret: string): Buffer | undefined {
-  if (!secret.startsWith(STANDARD_SECRET_PREFIX)) return Buffer.from(secret, "utf8");
+export function standardKey(secret: ByteString): Buffer | undefined {
+  if (!secret.startsWith(STANDARD_SECRET_PREFIX)) return bytesOf(secret);
   const encoded = secret.slice(STANDARD_SECRET_PREFIX.length);
   const key = Buffer.from(encoded, "base64");
   return key.length > 0 && key.toString("base64") === encoded ? key : undefined;

@@ -6,35 +6,32 @@ const PAUSES = [5_000, 30_000, 120_000, 600_000, 3_600_000, 21_600_000];
 export const DEFAULT_ATTEMPTS = PAUSES.length + 1;
 /** Pauses differ by so much, so that events which failed together do not come back together. */
 const JITTER = 0.2;
-
-/** A receiver that asks for no pause would have all attempts at once, and one that asks for a year would never be tried. */
-const SHORTEST_ASKED = 1_000;
+/** A receiver that asks for a year would never be tried. */
 const LONGEST_ASKED = 24 * 3_600_000;
 
-/** No pause is longer, in milliseconds: neither one of the schedule nor one that a receiver asks for. */
-export const LONGEST_PAUSE = LONGEST_ASKED * (1 + JITTER);
-
 /**
- * Milliseconds until the next attempt.
+ * Milliseconds until the next attempt, from the schedule.
  * @param attempts how many have failed, from 1
- * @param asked milliseconds that the receiver asks to be left alone, which stand instead of the schedule
  * @param random from 0 to 1
  */
-export function retryPause(attempts: number, asked: number | undefined, random: number): number {
-  if (asked === undefined) return PAUSES[Math.min(attempts, PAUSES.length) - 1]! * (1 + JITTER * (2 * random - 1));
-  // Never sooner than asked.
-  return Math.min(Math.max(asked, SHORTEST_ASKED), LONGEST_ASKED) * (1 + JITTER * random);
-}
+export const scheduledPause = (attempts: number, random: number): number =>
+  PAUSES[Math.min(attempts, PAUSES.length) - 1]! * (1 + JITTER * (2 * random - 1));
 
 /**
- * A Retry-After header: seconds, or a date (RFC 9110, 10.2.3).
- * @param now milliseconds since 1970
- * @returns milliseconds from now, undefined when there is none that can be read
+ * Milliseconds that a receiver is left alone which asks for it: never less than it asks for.
+ * @param asked milliseconds
+ * @param random from 0 to 1
  */
-export function readRetryAfter(value: string | null, now: number): number | undefined {
-  if (value === null) return undefined;
-  if (/^\d+$/.test(value)) return Number(value) * 1000;
-  // Date.parse reads more than HTTP's dates; each of those begins with the name of a day.
-  const date = /^[A-Z][a-z]{2,8},? /.test(value) ? Date.parse(value) : NaN;
-  return Number.isNaN(date) ? undefined : Math.max(date - now, 0);
+export const askedPause = (asked: number, random: number): number =>
+  Math.min(asked, LONGEST_ASKED) * (1 + JITTER * random);
+
+/**
+ * Milliseconds that all attempts of an event take at most, by the schedule. An event that waits for longer, without an
+ * attempt of its own because its receiver is known not to work, has waited as long as one that was tried. One that is
+ * tried only once waits for as long as a first retry would.
+ */
+export function patience(maxAttempts: number): number {
+  let sum = scheduledPause(1, 1);
+  for (let attempts = 2; attempts < maxAttempts; attempts++) sum += scheduledPause(attempts, 1);
+  return sum;
 }

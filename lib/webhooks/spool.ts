@@ -2,216 +2,207 @@
  * Queue and dead letters on disk, so that they outlive the daemon: an SQLite file in the state directory.
  *
  * An event is committed one by one, before it counts as accepted; everything that comes after is written a batch at a time:
- * what a killed daemon had not written yet is delivered twice, not lost. Commits are not synced to the disk one by one
- * (`synchronous = NORMAL`): a killed daemon loses nothing, a power cut can take the last moments.
+ * what a killed daemon had not written yet is delivered twice, not lost. A file that cannot be used any more, as it is
+ * corrupt or somebody has removed it, is replaced by a new one with all that is known; where that is not possible, it is
+ * tried again each minute.
  */
-import { Database, type Statement } from "bun:sqlite";
-import { closeSync, existsSync, mkdirSync, openSync, renameSync } from "node:fs";
 import { join } from "node:path";
 
 import type { CancelTimer, Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Entry } from "./entry.ts";
 import { LogFlood } from "./log-flood.ts";
+import { type Change, isCorrupt, moveAside, type SpooledEvent, SpoolFile } from "./spool-file.ts";
 
 const FILE = "webhooks.sqlite";
 /** Milliseconds over which changes are gathered. */
 const BATCH = 50;
-/** Pages of 4 KiB: 4 GiB in all. What does not fit is treated as on a full disk. */
-const MOST_PAGES = 1024 * 1024;
-/** Pages in the write-ahead log that make SQLite move them into the file, which syncs and takes milliseconds. */
-const LOG_PAGES = 4096;
-/** Bytes of the log that stay when it is empty. */
-const LOG_BYTES = LOG_PAGES * 4096;
+/** Milliseconds between two tries to open it. */
+const RETRY = 60_000;
 
-const SCHEMA = `
-  create table if not exists events (
-    id integer primary key,       -- the order of acceptance
-    delivery text not null,       -- X-Wforce-Delivery
-    hook text not null,           -- its name
-    body blob not null,
-    created integer not null,     -- milliseconds since 1970, as is due
-    attempts integer not null default 0,
-    due integer not null default 0,
-    problem text not null default '',
-    dead integer not null default 0 -- 1: a dead letter
-  ) strict`;
-
-interface Row extends Omit<Entry, "body" | "spooled"> {
-  dead: number;
+/** Whose events are in the spool. */
+export interface SpoolOwner {
+  /** All that it has, in order. */
+  events(): Iterable<{ entry: Entry; dead: boolean }>;
+  /** Takes over what a file had that was opened. */
+  found(events: SpooledEvent[]): void;
+  /** Only a file that is gone had the body of this event. */
+  lost(entry: Entry): void;
 }
 
-interface Ports {
+interface SpoolOptions {
+  folder: string;
+  /** See {@link SpoolFile.open}. */
+  mostBytes: number;
   clock: Clock;
   log: Log;
+  owner: SpoolOwner;
 }
 
 export class Spool {
-  private readonly statements: Record<"insert" | "read" | "update" | "delete", Statement>;
-  /** What is to be written: an entry as it is then, undefined to delete it. */
-  private changes = new Map<number, { entry: Entry; dead: boolean } | undefined>();
+  readonly path: string;
+  private file: SpoolFile | undefined;
+  /** Whether the file can be written; one that cannot may still have bodies. */
+  private usable = false;
+  /** What is to be written, by row. */
+  private readonly changes = new Map<number, Change>();
   private cancelFlush: CancelTimer | undefined;
+  private cancelRetry: CancelTimer | undefined;
+  /** Why the file could not be opened at the last try. */
+  private reported = "";
   private readonly flood: LogFlood;
-  private broken = false;
 
-  private constructor(
-    private readonly database: Database,
-    private readonly ports: Ports,
-    readonly file: string,
-  ) {
-    this.flood = new LogFlood(ports);
-    this.statements = {
-      insert: database.prepare(
-        "insert into events (id, delivery, hook, body, created, attempts, due, problem, dead) values (?, ?, ?, ?, ?, ?, ?, ?, 0)",
-      ),
-      read: database.prepare("select body from events where id = ?"),
-      update: database.prepare("update events set attempts = ?, due = ?, problem = ?, dead = ? where id = ?"),
-      delete: database.prepare("delete from events where id = ?"),
-    };
+  constructor(private readonly options: SpoolOptions) {
+    this.path = join(options.folder, FILE);
+    this.flood = new LogFlood(options);
   }
 
-  /**
-   * Opens the spool, and makes folder and file, for the owner alone, if they are not there. A file that is corrupt is moved
-   * aside. What cannot be used is reported.
-   * @returns the spool and what is in it, in order
-   */
-  static open(folder: string, ports: Ports, mostPages = MOST_PAGES): { spool: Spool; rows: Row[] } | undefined {
-    const { log, clock } = ports;
-    const file = join(folder, FILE);
-    const connect = (): { spool: Spool; rows: Row[] } => {
-      closeSync(openSync(file, "a", 0o600));
-      const { database, rows } = openDatabase(file, mostPages);
-      return { spool: new Spool(database, ports, file), rows };
-    };
+  /** Opens the file, and hands over what is in it. One that is corrupt is moved aside. What cannot be used is reported. */
+  open(): void {
+    const { log, clock, owner } = this.options;
+    const before = this.file;
+    let opened: ReturnType<typeof SpoolFile.open>;
     try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      try {
-        return connect();
-      } catch (error) {
-        if (!isCorrupt(error)) throw error;
-        const aside = moveAside(file, clock.now());
-        log.error(`webhooks: ${file} is corrupt: it is now ${aside}, and a new one is begun`);
-        return connect();
-      }
+      opened = this.openFile();
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       const why = code?.startsWith("SQLITE_BUSY") ? "another process has it open" : message;
-      log.error(`webhooks: ${file} cannot be used: ${why}: events are kept in memory alone`);
-      return undefined;
+      if (why !== this.reported) {
+        log.error(`webhooks: ${this.path} cannot be used: ${why}: events are kept in memory alone until it can`);
+      }
+      this.reported = why;
+      this.cancelRetry = clock.after(RETRY, () => this.open());
+      return;
     }
+    this.file = opened.file;
+    this.usable = true;
+    this.reported = "";
+    this.changes.clear();
+    const known = new Map(Array.from(owner.events(), ({ entry }) => [entry.deliveryId, entry]));
+    const { moved, lost } = this.moveIn(before, opened.events);
+    if (before) ignoreErrors(() => before.close());
+    for (const entry of lost) owner.lost(entry);
+    owner.found(opened.events.filter(({ deliveryId }) => !known.has(deliveryId)));
+    if (known.size > 0) log.notice(`webhooks: ${moved} of ${known.size} events are in ${this.path} now`);
+    if (lost.length > 0) log.error(`webhooks: ${lost.length} events are lost that only the former file had`);
   }
 
-  /** Puts an event in, on disk when this returns. @returns whether that worked; if not, it is reported */
-  add({ id, deliveryId, hookName, body, created, attempts, due, problem }: Entry): boolean {
-    if (this.broken) return false;
-    return this.guard(() => {
-      this.statements.insert.run(id, deliveryId, hookName, body!, created, attempts, Math.round(due), problem);
-    });
+  /** Whether an event outlives the daemon. */
+  has(entry: Entry): boolean {
+    return this.usable && entry.row !== undefined;
+  }
+
+  /** Puts an event in, on disk when this returns. @returns whether it is there; if not, that is reported */
+  add(entry: Entry, dead: boolean): boolean {
+    this.flushSoon();
+    const { file } = this;
+    const insert = (): void => {
+      if (this.usable && !this.has(entry)) this.guard((into) => (entry.row = into.insert(entry, entry.body!, dead)));
+    };
+    insert();
+    // One that has proved corrupt is replaced by now.
+    if (this.file !== file) insert();
+    return this.has(entry);
   }
 
   /** The body of an event; undefined when it cannot be read. */
-  read(id: number): Buffer | undefined {
-    let body: Uint8Array | undefined;
-    this.guard(() => {
-      body = (this.statements.read.get(id) as { body: Uint8Array } | null)?.body;
-    });
-    return body && Buffer.from(body.buffer, body.byteOffset, body.length);
+  read(entry: Entry): Buffer | undefined {
+    return entry.row === undefined ? undefined : this.guard((file) => file.read(entry.row!));
   }
 
   /** Writes soon what became of an event. */
   save(entry: Entry, dead: boolean): void {
-    this.change(entry, { entry, dead });
+    if (!this.has(entry)) return;
+    this.changes.set(entry.row!, { entry, dead });
+    this.flushSoon();
   }
 
   delete(entry: Entry): void {
-    this.change(entry, undefined);
+    if (!this.has(entry)) return;
+    this.changes.set(entry.row!, undefined);
+    this.flushSoon();
   }
 
-  /** Writes what is still to be written. */
+  /** Writes what is still to be written, into a new file if this one is gone. */
   flush(): void {
     this.cancelFlush?.();
     this.cancelFlush = undefined;
-    if (this.changes.size === 0 || this.broken) return;
-    const write = this.database.transaction(() => {
-      for (const [id, change] of this.changes) {
-        if (!change) this.statements.delete.run(id);
-        else {
-          const { entry, dead } = change;
-          this.statements.update.run(entry.attempts, Math.round(entry.due), entry.problem, dead ? 1 : 0, id);
-        }
-      }
-    });
+    if (!this.usable) return;
+    if (!this.file!.isInPlace()) {
+      this.usable = false;
+      this.options.log.error(`webhooks: ${this.path} was removed or replaced while it was in use`);
+      return this.open();
+    }
     // What could not be written is tried again with the next batch.
-    if (this.guard(write)) this.changes.clear();
+    if (this.changes.size > 0) this.guard((file) => (file.write(this.changes), this.changes.clear()));
   }
 
   /** Writes what is still to be written, and lets go of the file. */
   close(): void {
     this.flush();
+    this.cancelRetry?.();
+    this.usable = false;
+    this.guard((file) => file.close());
     this.flood.close();
-    for (const statement of Object.values(this.statements)) statement.finalize();
-    this.guard(() => this.database.close(true));
   }
 
-  private change(entry: Entry, change: { entry: Entry; dead: boolean } | undefined): void {
-    if (!entry.spooled || this.broken) return;
-    this.changes.set(entry.id, change);
-    this.cancelFlush ??= this.ports.clock.after(BATCH, () => this.flush());
-  }
-
-  private guard(operation: () => void): boolean {
+  private openFile(): ReturnType<typeof SpoolFile.open> {
+    const { mostBytes, clock, log } = this.options;
     try {
-      operation();
-      return true;
+      return SpoolFile.open(this.path, mostBytes);
     } catch (error) {
-      this.failed(error as Error);
-      return false;
+      if (!isCorrupt(error)) throw error;
+      log.error(`webhooks: ${this.path} is corrupt: ${moveAside(this.path, clock.now())}, and a new one is begun`);
+      return SpoolFile.open(this.path, mostBytes);
     }
   }
 
-  /** A full disk may have room later. A corrupt file is read as far as that goes, but not written any more. */
-  private failed(error: Error): void {
-    let problem = `webhooks: ${this.file}: ${error.message}`;
-    if (isCorrupt(error) && !this.broken) {
-      this.broken = true;
-      this.changes.clear();
-      problem += `: it is now ${moveAside(this.file, this.ports.clock.now())}, the next start begins a new one`;
+  /** Puts the owner's events into a file that was opened. @param before the one before it, which has bodies */
+  private moveIn(before: SpoolFile | undefined, there: SpooledEvent[]): { moved: number; lost: Entry[] } {
+    const rows = new Map(there.map(({ deliveryId, row }) => [deliveryId, row]));
+    const lost: Entry[] = [];
+    let moved = 0;
+    for (const { entry, dead } of [...this.options.owner.events()]) {
+      const { row } = entry;
+      const body = entry.body ?? (row === undefined ? undefined : ignoreErrors(() => before?.read(row)));
+      entry.row = rows.get(entry.deliveryId);
+      if (entry.row !== undefined) this.save(entry, dead);
+      else if (body) this.guard((file) => (entry.row = file.insert(entry, body, dead)));
+      if (entry.row !== undefined) moved++;
+      else if (!entry.body) lost.push(entry);
     }
-    this.flood.error(`${problem}: events are kept in memory alone`);
+    return { moved, lost };
+  }
+
+  private flushSoon(): void {
+    if (this.usable) this.cancelFlush ??= this.options.clock.after(BATCH, () => this.flush());
+  }
+
+  /** A full disk may have room later. A corrupt file is replaced. @returns undefined when it fails, which is reported */
+  private guard<T>(operation: (file: SpoolFile) => T): T | undefined {
+    if (!this.file) return undefined;
+    try {
+      return operation(this.file);
+    } catch (error) {
+      const { message } = error as Error;
+      if (!this.usable || !isCorrupt(error)) {
+        this.flood.error(`webhooks: ${this.path}: ${message}: events are kept in memory alone`);
+        return undefined;
+      }
+      this.usable = false;
+      const aside = moveAside(this.path, this.options.clock.now());
+      this.options.log.error(`webhooks: ${this.path}: ${message}: ${aside}, and a new one is begun`);
+      this.open();
+      return undefined;
+    }
   }
 }
 
-/** @throws what SQLite has against the file */
-function openDatabase(file: string, mostPages: number): { database: Database; rows: Row[] } {
-  const database = new Database(file, { readwrite: true });
+/** For a file that is known to be broken. */
+function ignoreErrors<T>(operation: () => T): T | undefined {
   try {
-    // Held from the first write until the process ends, however it ends: no other daemon delivers the same events.
-    database.run("pragma locking_mode = exclusive");
-    database.run("pragma journal_mode = wal");
-    database.run("pragma synchronous = normal");
-    database.run(`pragma wal_autocheckpoint = ${LOG_PAGES}`);
-    database.run(`pragma journal_size_limit = ${LOG_BYTES}`);
-    database.run(`pragma max_page_count = ${mostPages}`);
-    database.run(SCHEMA);
-    const select = database.prepare(
-      `select id, hook as hookName, delivery as deliveryId, length(body) as size, created, attempts, due, problem, dead
-       from events order by id`,
-    );
-    const rows = select.all() as Row[];
-    select.finalize();
-    return { database, rows };
-  } catch (error) {
-    database.close();
-    throw error;
+    return operation();
+  } catch {
+    return undefined;
   }
-}
-
-const isCorrupt = (error: unknown): boolean =>
-  /^SQLITE_(CORRUPT|NOTADB)/.test((error as NodeJS.ErrnoException).code ?? "");
-
-/** Renames the file and its write-ahead log, so that both still belong together. */
-function moveAside(file: string, now: number): string {
-  const aside = `${file}.corrupt-${new Date(now).toISOString().replaceAll(":", "")}`;
-  for (const suffix of ["-wal", ""]) if (existsSync(file + suffix)) renameSync(file + suffix, aside + suffix);
-  return aside;
 }

@@ -17,6 +17,7 @@ import { Metrics } from "../../lib/metrics.ts";
 import { networkAttempt } from "../../lib/webhooks/attempt.ts";
 import { WebHookDelivery } from "../../lib/webhooks/delivery.ts";
 import type { WebHook } from "../../lib/webhooks/hook.ts";
+import { ReceiverTls } from "../../lib/webhooks/receiver-tls.ts";
 
 const { values } = parseArgs({
   options: { rounds: { type: "string", default: "5" }, events: { type: "string", default: "20000" } },
@@ -47,8 +48,9 @@ async function deliver(url: string, folder: string | undefined): Promise<void> {
   const hook: WebHook = {
     id: 1,
     name: "bench",
+    nameBytes: toByteString("bench"),
     url,
-    secret: "secret",
+    secret: toByteString("secret"),
     basicAuth: undefined,
     apiKey: undefined,
     contentType: undefined,
@@ -59,7 +61,7 @@ async function deliver(url: string, folder: string | undefined): Promise<void> {
   const clock = systemClock;
   const log = new Log({ sink: () => {} });
   const metrics = new Metrics();
-  const attempt = networkAttempt(settings, clock);
+  const attempt = networkAttempt(settings, new ReceiverTls(settings.tls), clock);
   const delivery = new WebHookDelivery(settings, { clock, log, metrics, attempt, random: Math.random });
   delivery.open(folder);
   const data = toByteString(BODY);

@@ -7,6 +7,7 @@ import { VirtualClock } from "../../lib/replay/virtual-clock.ts";
 import { type Attempt, networkAttempt } from "../../lib/webhooks/attempt.ts";
 import { WebHookDelivery } from "../../lib/webhooks/delivery.ts";
 import type { WebHook } from "../../lib/webhooks/hook.ts";
+import { ReceiverTls } from "../../lib/webhooks/receiver-tls.ts";
 import { DEFAULT_ATTEMPTS } from "../../lib/webhooks/retry.ts";
 
 export const START = Date.UTC(2026, 10, 22, 12);
@@ -19,7 +20,6 @@ interface DeliveryOptions {
   settings?: Partial<WebHookSettings>;
   /** Where the spool is. */
   folder?: string;
-  mostPages?: number;
   /** Instead of the network. */
   attempt?: Attempt;
   random?: () => number;
@@ -46,6 +46,7 @@ export function startDelivery(options: DeliveryOptions): TestDelivery {
   settings.hooks = Object.entries(options.hooks).map(([name, url], i) => ({
     id: i + 1,
     name,
+    nameBytes: toByteString(name),
     url,
     secret: undefined,
     basicAuth: undefined,
@@ -55,10 +56,10 @@ export function startDelivery(options: DeliveryOptions): TestDelivery {
     maxAttempts: DEFAULT_ATTEMPTS,
     ...options.keys,
   }));
-  const attempt = options.attempt ?? networkAttempt(settings, clock);
+  const attempt = options.attempt ?? networkAttempt(settings, new ReceiverTls(settings.tls), clock);
   const random = options.random ?? ((): number => 0.5);
   const delivery = new WebHookDelivery(settings, { clock, log, metrics, attempt, random });
-  delivery.open(options.folder, options.mostPages);
+  delivery.open(options.folder);
   const hook = (name: string): WebHook => settings.hooks.find((candidate) => candidate.name === name)!;
   let closed = false;
   return {

@@ -24,8 +24,8 @@ test("after the pause it lets one probe at a time pass", () => {
 
 test("a success closes it, and the count begins anew", () => {
   const circuit = failing(5);
-  expect(circuit.succeeded()).toBeTrue();
-  expect(circuit.succeeded()).toBeFalse();
+  expect(circuit.succeeded(0)).toBeTrue();
+  expect(circuit.succeeded(0)).toBeFalse();
   expect(circuit.allows(0, 100)).toBeTrue();
   expect(circuit.failed(0, undefined)).toBeFalse();
 });
@@ -50,4 +50,21 @@ test("a receiver that asks for it is left alone at its first failure", () => {
     true,
     false,
   ]);
+});
+
+test("the time that a receiver asks for is not cut short by the success of what it had already", () => {
+  const circuit = new Circuit();
+  circuit.failed(0, 60_000);
+  expect(circuit.succeeded(10)).toBeFalse();
+  expect([circuit.openUntil, circuit.allows(59_999, 0), circuit.allows(60_000, 0)]).toEqual([60_000, false, true]);
+  expect(circuit.succeeded(60_001)).toBeTrue();
+  expect(circuit.allows(60_001, 100)).toBeTrue();
+});
+
+test("of two pauses, asked for and after failures, the longer one counts", () => {
+  const circuit = failing(5);
+  circuit.failed(0, 1_000);
+  expect(circuit.openUntil).toBe(5_000);
+  circuit.failed(0, 60_000);
+  expect(circuit.openUntil).toBe(60_000);
 });

@@ -7,7 +7,7 @@ const url = "https://h.example/";
 
 test("webhooks are shown in the reference's columns", async () => {
   using test = startDelivery({
-    hooks: { alert: url, "a name that is too long for its column": `${url}%{YYYY}` },
+    hooks: { alert: url, "a name that is too long for its column": `${url}%{YYYY}?token=secret#x` },
     attempt: async ({ body }) => (body.length > 1 ? { kind: "delivered" } : { kind: "refused", reason: "no" }),
   });
   for (const body of ["1", "22", "33"]) test.send("alert", body);
@@ -29,6 +29,17 @@ test("the queue is shown with age, attempts, the time left and the last error", 
     "Delivery ID                                  Webhook              Age      Attempts Next in  Last error\n" +
       `${id} h                    6s       2        29s      line\\nbreak\n`,
   );
+});
+
+test("an event that waits for its receiver to work is shown with the time until that is probed", async () => {
+  using test = startDelivery({ hooks: { h: url }, attempt: async () => ({ kind: "failed", reason: "no" }) });
+  for (let i = 0; i < 20; i++) test.send("h", String(i));
+  await test.delivery.drain();
+  await test.clock.advanceTo(START + 5_000); // a probe has failed: 10 s
+  const lines = formatQueue(test.delivery).split("\n").slice(1, -1);
+  const next = lines.map((line) => line.slice(83, 91).trim());
+  expect(next).toHaveLength(20);
+  expect(next.filter((text) => text !== "10s" && text !== "30s")).toEqual([]);
 });
 
 test("dead letters are shown with their age and error", async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
 import type { Outcome } from "../../lib/webhooks/attempt.ts";
+import { DeadLetters } from "../../lib/webhooks/dead-letters.ts";
+import type { Entry } from "../../lib/webhooks/entry.ts";
 import type { WebHookRequest } from "../../lib/webhooks/hook.ts";
 import { closedPort } from "../support/web.ts";
 import { START, startDelivery, startReceiver } from "../support/webhooks.ts";
@@ -80,6 +82,15 @@ describe("requests in flight", () => {
     expect(started.slice(6)).toEqual(["a2"]);
   });
 
+  test("are never more than Bun has at once, so that none waits for another with its timeout running", async () => {
+    const { attempt, started } = heldAttempts();
+    const settings = { threads: 1000, connsPerThread: 1000 };
+    using test = startDelivery({ hooks: urls(NAMES), attempt, settings });
+    for (let i = 0; i < 900; i++) test.send(NAMES[i % 3]!, String(i));
+    await settled();
+    expect(started).toHaveLength(256);
+  });
+
   test("are never less than one", async () => {
     const { attempt, started, end } = heldAttempts();
     using test = startDelivery({ hooks: urls(NAMES), attempt, settings: { threads: 1, connsPerThread: 1 } });
@@ -132,6 +143,46 @@ describe("a dead receiver", () => {
     expect(test.clock.now()).toBeLessThan(START + 3_600_000 + 4 * 3_600_000);
   });
 
+  test("for days: what has waited for longer than all attempts take is given up when a probe fails", async () => {
+    const attempted = new Set<string>();
+    const attempt = ({ body }: WebHookRequest): Promise<Outcome> => {
+      attempted.add(body.toString());
+      return Promise.resolve(FAILED);
+    };
+    using test = startDelivery({ hooks: urls(["a"]), attempt });
+    const { queue, deadLetters } = test.delivery.events;
+    for (let i = 0; i < 1000; i++) test.send("a", String(i));
+    await test.clock.advanceTo(START + 8 * 3_600_000);
+    expect(queue.size).toBeGreaterThan(900);
+    test.send("a", "young");
+    await test.clock.advanceTo(START + 9 * 3_600_000);
+    const untried = [...deadLetters].filter(({ attempts }) => attempts === 0);
+    expect(untried.length).toBeGreaterThan(500);
+    expect(new Set(untried.map(({ problem }) => problem))).toEqual(new Set(["connection refused"]));
+    expect([...queue].some(({ body }) => body!.toString() === "young")).toBeTrue();
+    // The log is not flooded, though each of them is counted.
+    expect(test.logs.filter((line) => line.includes("has waited too long")).length).toBeLessThan(5);
+    // What is sent again is as if new.
+    expect(test.delivery.resend(untried[0]!.deliveryId)).toBe(1);
+    await test.clock.advanceTo(START + 10 * 3_600_000);
+    expect([...queue].some(({ deliveryId }) => deliveryId === untried[0]!.deliveryId)).toBeTrue();
+    await test.clock.advanceTo(START + 2 * 86_400_000);
+    expect([queue.size, deadLetters.size]).toEqual([0, 1001]);
+  });
+
+  test("of events that are tried once keeps those of the last seconds", async () => {
+    using test = startDelivery({ hooks: urls(["a"]), attempt: instant(FAILED).attempt, keys: { maxAttempts: 1 } });
+    const { queue } = test.delivery.events;
+    for (let i = 0; i < 30; i++) test.send("a", String(i));
+    await test.clock.advanceTo(START + 4_999);
+    expect(queue.size).toBe(20);
+    await test.clock.advanceTo(START + 14_999); // the first probe was at 5 s
+    expect(queue.size).toBe(19);
+    test.send("a", "young");
+    await test.clock.advanceTo(START + 15_000);
+    expect([...queue].map(({ body }) => body!.toString())).toEqual(["young"]);
+  });
+
   test("that refuses each event is no dead one", async () => {
     const { attempt, started } = instant({ kind: "refused", reason: "the receiver answered 400" });
     using test = startDelivery({ hooks: urls(["a"]), attempt });
@@ -156,6 +207,54 @@ describe("the queue", () => {
     test.send("a", "room again");
     await settled();
     expect(started.at(-1)).toBe("room again");
+  });
+
+  test("at its bound makes room for other hooks: the oldest of the one that has most is a dead letter", async () => {
+    const { attempt, started, end } = heldAttempts();
+    using test = startDelivery({ hooks: urls(["a", "b"]), attempt, settings: { queueSize: 20, threads: 1 } });
+    for (let i = 0; i < 20; i++) test.send("a", `a${i}`);
+    await settled(); // five of them are in flight
+    for (let i = 0; i < 3; i++) test.send("b", `b${i}`);
+    test.send("a", "of the one that has most");
+    const { queue, deadLetters } = test.delivery.events;
+    expect(Array.from(deadLetters, ({ body, problem }) => [body!.toString(), problem])).toEqual(
+      ["a5", "a6", "a7"].map((body) => [body, "made room for other webhooks"]),
+    );
+    expect(queue.size).toBe(20);
+    const metrics = await test.metrics();
+    expect(metrics).toContain('trackalert_webhook_dropped_total{reason="made_room"} 3\n');
+    expect(metrics).toContain('trackalert_webhook_dropped_total{reason="queue_full"} 1\n');
+    for (let i = 0; queue.size > 0; i++) await end(started[i]!);
+    expect(started.toSorted()).toEqual([...started.filter((b) => b < "b"), "b0", "b1", "b2"].toSorted());
+    expect(started.filter((body) => /^a[567]$/.test(body))).toEqual([]);
+  });
+
+  test("makes room of what waits for its next attempt too, which is not made any more", async () => {
+    const started: string[] = [];
+    const attempt = ({ body }: WebHookRequest): Promise<Outcome> => (
+      started.push(body.toString()),
+      Promise.resolve(FAILED)
+    );
+    using test = startDelivery({ hooks: urls(["a", "b"]), attempt, settings: { queueSize: 3 } });
+    for (const body of ["1", "2", "3"]) test.send("a", body);
+    await test.delivery.drain();
+    test.send("b", "other");
+    expect(test.delivery.resend()).toBe(0); // there is no room for it
+    await test.clock.advanceTo(START + 6_000);
+    expect(started.filter((body) => body === "1")).toHaveLength(1);
+    expect(started.filter((body) => body === "2")).toHaveLength(2);
+  });
+
+  test("makes room by bytes where bodies are in memory alone", async () => {
+    const { attempt } = heldAttempts();
+    using test = startDelivery({ hooks: urls(["a", "b"]), attempt, settings: { threads: 1, connsPerThread: 1 } });
+    const large = "x".repeat(50 * 1024 * 1024);
+    for (let i = 0; i < 5; i++) test.send("a", large);
+    for (let i = 0; i < 10; i++) test.send("b", String(i));
+    await settled(); // one is in flight
+    test.send("b", large);
+    expect(Array.from(test.delivery.events.deadLetters, ({ hookName }) => hookName)).toEqual(["a"]);
+    expect(test.delivery.events.queue.size).toBe(15);
   });
 
   test("has a bound in bytes too", async () => {
@@ -217,6 +316,27 @@ test("dead letters that are in memory alone are bounded in bytes", async () => {
   for (const body of ["1", "2", "3"]) test.send("a", body.repeat(30 * 1024 * 1024));
   await test.delivery.drain();
   expect([...test.delivery.events.deadLetters].map(({ body }) => body!.toString("latin1", 0, 1))).toEqual(["2", "3"]);
+});
+
+test("dead letters that are in the spool are bounded in bytes too, so that the queue has room there", () => {
+  const letters = new DeadLetters();
+  const entry = (id: number): Entry => ({
+    hookName: "a",
+    deliveryId: String(id),
+    body: undefined,
+    size: 300 * 1024 * 1024,
+    created: 0,
+    queued: 0,
+    attempts: 1,
+    due: 0,
+    pause: 0,
+    problem: "",
+    row: id,
+    inFlight: false,
+  });
+  const gone = [1, 2, 3, 4].flatMap((id) => letters.add(entry(id)));
+  expect(gone.map(({ row }) => row)).toEqual([1]);
+  expect(letters.size).toBe(3);
 });
 
 describe("draining", () => {

@@ -152,6 +152,68 @@ describe("a receiver that", () => {
   });
 });
 
+test("a short Retry-After does not use all attempts up in seconds", async () => {
+  using receiver = startReceiver(() => new Response(null, { status: 503, headers: { "retry-after": "1" } }));
+  using test = startDelivery({ hooks: { h: receiver.url } });
+  test.send("h", "{}");
+  await test.runUntil(() => test.delivery.events.queue.size === 0);
+  const seconds = receiver.received.map(({ headers }) => Number(headers.get("webhook-timestamp")) - START / 1000);
+  expect(seconds).toEqual([0, 5, 35, 155, 755, 4355, 25_955]);
+});
+
+test("what a receiver asks for stands, though it takes another event that was under way", async () => {
+  const gate = Promise.withResolvers<Response>();
+  using receiver = startReceiver((n) =>
+    n === 1 ? gate.promise : new Response(null, { status: n === 2 ? 429 : 200, headers: { "retry-after": "60" } }),
+  );
+  using test = startDelivery({ hooks: { h: receiver.url }, random: () => 0 });
+  test.send("h", "slow");
+  while (receiver.received.length < 1) await Bun.sleep(1);
+  test.send("h", "asked");
+  while (test.delivery.counts(test.hook("h")).failures < 1) await Bun.sleep(1);
+  gate.resolve(new Response());
+  await test.delivery.drain();
+  expect(test.delivery.counts(test.hook("h")).successes).toBe(1);
+  test.send("h", "new");
+  await test.delivery.drain();
+  await test.clock.advanceTo(START + 59_999);
+  await test.delivery.drain();
+  expect(receiver.received).toHaveLength(2);
+  await test.runUntil(() => test.delivery.events.queue.size === 0);
+  expect(test.clock.now()).toBe(START + 60_000);
+});
+
+describe("why an attempt failed", () => {
+  const raw: [string, string][] = [
+    ["no HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n"],
+    ["a length that is no number", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"],
+    ["two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"],
+    ["another protocol", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"],
+    ["a chunk that is none", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"],
+    ["a status that is none", "HTTP/1.1 99999 No\r\n\r\n"],
+    ["nothing", ""],
+  ];
+  test.each(raw)("is told without the url: %s", async (_, answer) => {
+    using server = await startRaw(answer);
+    const { problem, logs } = await sendOnce(`${server.origin}/path?token=secret`);
+    expect(problem).not.toBe("");
+    expect(logs.join("\n")).not.toMatch(/token|secret|127\.0\.0\.1|path/);
+  });
+
+  test("is told without the url: no connection, no host, a port without TLS", async () => {
+    using server = await startRaw("no TLS");
+    for (const origin of [
+      `http://127.0.0.1:${await closedPort()}`,
+      "http://h.invalid",
+      server.origin.replace("http", "https"),
+    ]) {
+      const { problem, logs } = await sendOnce(`${origin}/path?token=secret`);
+      expect(problem).not.toBe("");
+      expect(logs.join("\n")).not.toMatch(/token|secret|127\.0\.0\.1|h\.invalid|path/);
+    }
+  });
+});
+
 describe("the number of attempts", () => {
   test.each([1, 3, 9])("is what max_attempts says: %d", async (maxAttempts) => {
     using receiver = startReceiver(() => new Response(null, { status: 500 }));

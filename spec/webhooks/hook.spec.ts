@@ -4,12 +4,13 @@ import { join } from "node:path";
 
 import { Webhook } from "standardwebhooks";
 
-import { toByteString } from "../../lib/byte-string.ts";
+import { fromBytes, toByteString } from "../../lib/byte-string.ts";
 import { createEvent, createRequest, datedUrl, publicUrl, type WebHook } from "../../lib/webhooks/hook.ts";
 
 const HOOK: WebHook = {
   id: 3,
   name: "alert",
+  nameBytes: toByteString("alert"),
   url: "http://127.0.0.1:1/",
   secret: undefined,
   basicAuth: undefined,
@@ -33,14 +34,17 @@ describe("a request", () => {
     expect(cases).toHaveLength(40);
     for (const line of cases) {
       const { body, secret, signature } = JSON.parse(line) as Signed;
-      const { headers } = createRequest(createEvent({ ...HOOK, secret }, toByteString(body)), NOW);
+      const { headers } = createRequest(
+        createEvent({ ...HOOK, secret: toByteString(secret) }, toByteString(body)),
+        NOW,
+      );
       expect(headers["x-wforce-signature"]).toBe(signature);
     }
   });
 
   test("has the headers of Standard Webhooks; the id stays, the timestamp is the attempt's", () => {
     // The example of the specification: secret, id, timestamp, body and the signature of them.
-    const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const secret = toByteString("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     const event = {
       ...createEvent({ ...HOOK, secret }, toByteString('{"test": 2432232314}')),
       deliveryId: "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -61,7 +65,10 @@ describe("a request", () => {
       ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
       [plain, Buffer.from(plain).toString("base64")],
     ] as const) {
-      const { headers, body } = createRequest(createEvent({ ...HOOK, secret }, toByteString('{"ü":1}')), Date.now());
+      const { headers, body } = createRequest(
+        createEvent({ ...HOOK, secret: toByteString(secret) }, toByteString('{"ü":1}')),
+        Date.now(),
+      );
       const receiver = new Webhook(key);
       expect(receiver.verify(body, headers)).toEqual({ ü: 1 });
       expect(() => receiver.verify(`${body} `, headers)).toThrow("No matching signature");
@@ -88,12 +95,23 @@ describe("a request", () => {
   });
 
   test("carries credentials and content type as given", () => {
-    const hook = { ...HOOK, basicAuth: "user:pass:word", apiKey: "key", contentType: "text/plain" };
+    const hook = {
+      ...HOOK,
+      basicAuth: toByteString("user:pass:word"),
+      apiKey: toByteString("key"),
+      contentType: toByteString("text/plain"),
+    };
     expect(createRequest(createEvent(hook, toByteString("x")), NOW).headers).toMatchObject({
       authorization: `Basic ${btoa("user:pass:word")}`,
       "x-api-key": "key",
       "content-type": "text/plain",
     });
+  });
+
+  test("is signed with the secret's bytes, whatever they are", () => {
+    const bytes = Buffer.from([255, 254, 1]);
+    const { headers } = createRequest(createEvent({ ...HOOK, secret: fromBytes(bytes) }, toByteString("x")), NOW);
+    expect(headers["x-wforce-signature"]).toBe(new Bun.CryptoHasher("sha256", bytes).update("x").digest("base64"));
   });
 
   test("for Kafka wraps the body", () => {

@@ -70,7 +70,6 @@ test("each event that was accepted is delivered at least once, though the daemon
   const byId = Map.groupBy(receiver.received, ({ id }) => id);
   for (const requests of byId.values()) expect(new Set(requests.map(({ body }) => body)).size).toBe(1);
   expect(byId.size).toBe(new Set(receiver.received.map(({ body }) => body)).size);
-  expect(accepted.size).toBeGreaterThan(KILLS);
 }, 60_000);
 
 test("SIGTERM lets everything leave that is due; what waits for a retry leaves after the next start", async () => {
@@ -116,4 +115,4 @@ test("SIGTERM lets everything leave that is due; what waits for a retry leaves a
   while (bodies().length < 102) await Bun.sleep(5);
   expect(bodies().at(-1)).toBe("fails1");
   expect(receiver.received.at(-1)!.id).toBe(receiver.received[0]!.id);
-});
+}, 30_000);

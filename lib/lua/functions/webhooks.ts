@@ -1,8 +1,7 @@
 /** Custom webhooks: registering them, sending, and what the console shows of them. */
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
-import { toByteString, toText } from "../../byte-string.ts";
+import { type ByteString, toByteString, toText } from "../../byte-string.ts";
 import type { WebHookSettings } from "../../config.ts";
 import type { Log } from "../../log.ts";
 import { formatDeadLetters, formatHooks, formatQueue } from "../../webhooks/console.ts";
@@ -16,7 +15,7 @@ import { LuaError } from "../state.ts";
 /** `num_conns` is accepted for old configurations, and ignored. */
 const KEYS = ["url", "secret", "basic-auth", "api-key", "content-type", "kafka", "max_attempts", "num_conns"];
 /** What cannot stand in a header. */
-const UNFIT_FOR_HEADERS = /[^\x20-\x7e\x80-\xff]/;
+const UNFIT_FOR_HEADERS = /[\x00-\x1f\x7f]/;
 const MOST = 1_000_000;
 /** What begins a url with a host; user and password are what stands before the last at-sign of the second part. */
 const URL_PARTS = /^(https?:\/\/)([^/?#\\]+)(.*)$/is;
@@ -27,23 +26,17 @@ const LONGEST_NAME = 200;
 
 /** For the configuration. @param directory what relative paths are relative to */
 export function webhookConfiguration(settings: WebHookSettings, log: Log, directory: string): HostFunction[] {
-  const readFile = (call: Call, position: number): string => {
-    const file = call.text(position);
-    try {
-      return readFileSync(resolve(directory, file), "utf8");
-    } catch (error) {
-      throw call.wrong(position, `${JSON.stringify(file)} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
-    }
-  };
+  const path = (call: Call, position: number): string => resolve(directory, call.text(position));
   return [
     {
       name: "addCustomWebHook",
       body(call) {
-        const name = call.text(1);
+        const nameBytes = call.bytes(1);
+        const name = toText(nameBytes);
         if (settings.hooks.some((hook) => hook.name === name)) {
           throw new LuaError(`addCustomWebHook: a webhook is named ${JSON.stringify(name)} already`);
         }
-        settings.hooks.push({ id: settings.hooks.length + 1, name, ...readKeys(call, name, log) });
+        settings.hooks.push({ id: settings.hooks.length + 1, name, nameBytes, ...readKeys(call, name, log) });
       },
     },
     { name: "setNumWebHookThreads", body: (call) => void (settings.threads = call.integer(1, 1, MOST)) },
@@ -52,12 +45,14 @@ export function webhookConfiguration(settings: WebHookSettings, log: Log, direct
     { name: "setWebHookTimeoutSecs", body: (call) => void (settings.timeout = call.integer(1, 1, MOST)) },
     { name: "disableCurlPeerVerification", body: () => void (settings.tls.verifyPeer = false) },
     { name: "disableCurlHostVerification", body: () => void (settings.tls.verifyHost = false) },
-    { name: "setCurlCABundleFile", body: (call) => void (settings.tls.ca = readFile(call, 1)) },
+    {
+      name: "setCurlCABundleFile",
+      body: (call) => void (settings.tls.authorities = { file: path(call, 1), where: call.where() }),
+    },
     {
       name: "setCurlClientCertAndKey",
       body(call) {
-        for (const position of [1, 2]) call.text(position); // before any file is read
-        settings.tls.client = { cert: readFile(call, 1), key: readFile(call, 2) };
+        settings.tls.client = { files: { certificate: path(call, 1), key: path(call, 2) }, where: call.where() };
       },
     },
   ];
@@ -94,8 +89,8 @@ export const webhookConsole = (delivery: WebHookDelivery, output: ConsoleOutput)
 ];
 
 /** @throws {LuaError} that names hook and key */
-function readKeys(call: Call, name: string, log: Log): Omit<WebHook, "id" | "name"> {
-  const values = new Map<string, string>();
+function readKeys(call: Call, name: string, log: Log): Omit<WebHook, "id" | "name" | "nameBytes"> {
+  const values = new Map<string, ByteString>();
   const refuse = (key: string, problem: string): LuaError =>
     new LuaError(`addCustomWebHook: webhook ${JSON.stringify(name)}: key '${key}' ${problem}`);
   if (name === "" || UNFIT_FOR_HEADERS.test(name)) throw call.wrong(1, "name that can stand in a header expected");
@@ -104,9 +99,9 @@ function readKeys(call: Call, name: string, log: Log): Omit<WebHook, "id" | "nam
     if (!KEYS.includes(text))
       log.warn(`addCustomWebHook: webhook ${JSON.stringify(name)}: unknown key '${text}' is ignored`);
     else if (typeof value !== "string" && typeof value !== "number") throw refuse(text, "must be a string");
-    else values.set(text, typeof value === "string" ? toText(value) : String(value));
+    else values.set(text, typeof value === "string" ? value : toByteString(String(value)));
   }
-  for (const key of ["api-key", "content-type", "basic-auth"]) {
+  for (const key of ["api-key", "content-type"]) {
     if (UNFIT_FOR_HEADERS.test(values.get(key) ?? "")) throw refuse(key, "has a character that would break a header");
   }
   const secret = values.get("secret");
@@ -127,28 +122,25 @@ function readKeys(call: Call, name: string, log: Log): Omit<WebHook, "id" | "nam
   };
 }
 
-/** User and password of a url are credentials as curl takes them; they are not shown where the url is. */
+/** User and password of a url are credentials as curl takes them. Nothing of the url is shown: a secret may be in it. */
 function readUrl(
-  url: string | undefined,
+  bytes: ByteString | undefined,
   refuse: (key: string, problem: string) => LuaError,
-): { url: string; credentials: string | undefined } {
-  if (url === undefined) throw refuse("url", "is missing");
-  const shown = JSON.stringify(url.replace(/\/\/[^/]*@/, "//…@"));
+): { url: string; credentials: ByteString | undefined } {
+  if (bytes === undefined) throw refuse("url", "is missing");
+  const url = toText(bytes);
   const parsed = URL.parse(datedUrl(url, 0));
-  if (!parsed) throw refuse("url", `is no url: ${shown}`);
-  if (!/^https?:$/.test(parsed.protocol)) throw refuse("url", `must be http or https: ${shown}`);
+  if (!parsed) throw refuse("url", "is no url");
+  if (!/^https?:$/.test(parsed.protocol)) throw refuse("url", "must be http or https");
   const [, scheme, authority, rest] = URL_PARTS.exec(url) ?? [];
   // URL forgives what nobody else does: control characters, backslashes, missing slashes.
-  if (authority === undefined || /[\s\x00-\x1f\\]/.test(url)) throw refuse("url", `is no url: ${shown}`);
+  if (authority === undefined || /[\s\x00-\x1f\\]/.test(url)) throw refuse("url", "is no url");
   const at = authority.lastIndexOf("@");
   if (at < 0) return { url, credentials: undefined };
-  return { url: `${scheme}${authority.slice(at + 1)}${rest}`, credentials: readCredentials(parsed, refuse) };
+  const credentials = `${decodeBytes(parsed.username)}:${decodeBytes(parsed.password)}` as ByteString;
+  return { url: `${scheme}${authority.slice(at + 1)}${rest}`, credentials };
 }
 
-function readCredentials({ username, password }: URL, refuse: (key: string, problem: string) => LuaError): string {
-  try {
-    return `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  } catch {
-    throw refuse("url", "has a user or password that is not encoded as UTF-8");
-  }
-}
+/** Undoes percent-encoding, into any bytes. */
+const decodeBytes = (encoded: string): string =>
+  encoded.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));

@@ -1,0 +1,184 @@
+/** The SQLite file of the spool. What SQLite has against an operation is thrown. */
+import { Database, type Statement } from "bun:sqlite";
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+
+import type { Entry } from "./entry.ts";
+
+/** Bytes of a page, SQLite's default. */
+const PAGE = 4096;
+/** Pages in the write-ahead log that make SQLite move them into the file, which syncs and takes milliseconds. */
+const LOG_PAGES = 4096;
+/** Of the table below. A change of it needs a new number, and a step that brings older files there. */
+const VERSION = 1;
+
+const SCHEMA = `
+  create table events (
+    id integer primary key,       -- the order of acceptance
+    delivery text not null,       -- X-Wforce-Delivery
+    hook text not null,           -- its name
+    body blob not null,
+    created integer not null,     -- milliseconds since 1970, as is due
+    attempts integer not null default 0,
+    due integer not null default 0,
+    problem text not null default '',
+    dead integer not null default 0, -- 1: a dead letter
+    pause integer not null default 0 -- milliseconds from the last attempt to due
+  ) strict`;
+
+const FORMER_COLUMNS = "id,delivery,hook,body,created,attempts,due,problem,dead"; // before there were versions
+const COLUMNS = `${FORMER_COLUMNS},pause`;
+
+/** An event as it is in the file, without its body. */
+export interface SpooledEvent extends Omit<Entry, "body" | "queued" | "inFlight"> {
+  row: number;
+  dead: number;
+}
+
+/** What becomes of a row; undefined when it goes. */
+export type Change = { entry: Entry; dead: boolean } | undefined;
+
+/** The file is not to be touched. The message says what it is and what to do. */
+class ForeignFileError extends Error {}
+
+export class SpoolFile {
+  private readonly statements: Record<"insert" | "read" | "update" | "delete", Statement>;
+
+  private constructor(
+    private readonly path: string,
+    private readonly database: Database,
+    /** Which file it is, whatever its name. */
+    private readonly identity: string,
+  ) {
+    this.statements = {
+      insert: database.prepare(
+        `insert into events (delivery, hook, body, created, attempts, due, pause, problem, dead)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ),
+      read: database.prepare("select body from events where id = ?"),
+      update: database.prepare(
+        "update events set created = ?, attempts = ?, due = ?, pause = ?, problem = ?, dead = ? where id = ?",
+      ),
+      delete: database.prepare("delete from events where id = ?"),
+    };
+  }
+
+  /**
+   * Opens it, and makes folder and file, for the owner alone, if they are not there.
+   * @param mostBytes of the file; what does not fit is treated as on a full disk
+   * @returns the file and what is in it, in order
+   */
+  static open(path: string, mostBytes: number): { file: SpoolFile; events: SpooledEvent[] } {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    closeSync(openSync(path, "a", 0o600));
+    const database = new Database(path, { readwrite: true });
+    try {
+      // Held from the first look until the process ends, however it ends: no other daemon delivers the same events.
+      database.run("pragma locking_mode = exclusive");
+      prepare(database);
+      database.run("pragma journal_mode = wal");
+      // A killed daemon loses nothing, a power cut can take the last moments.
+      database.run("pragma synchronous = normal");
+      database.run(`pragma wal_autocheckpoint = ${LOG_PAGES}`);
+      database.run(`pragma journal_size_limit = ${LOG_PAGES * PAGE}`);
+      database.run(`pragma max_page_count = ${Math.floor(mostBytes / PAGE)}`);
+      const select = database.prepare(
+        `select id as row, hook as hookName, delivery as deliveryId, length(body) as size, created, attempts, due, pause,
+         problem, dead from events order by id`,
+      );
+      const events = select.all() as SpooledEvent[];
+      select.finalize();
+      return { file: new SpoolFile(path, database, identityOf(path)!), events };
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  /** @returns its row */
+  insert({ deliveryId, hookName, created, attempts, due, pause, problem }: Entry, body: Buffer, dead: boolean): number {
+    const times = [created, attempts, Math.round(due), Math.round(pause)];
+    const values = [deliveryId, hookName, body, ...times, problem, dead ? 1 : 0];
+    return Number(this.statements.insert.run(...values).lastInsertRowid);
+  }
+
+  /** The body in a row; undefined when there is no such row. */
+  read(row: number): Buffer | undefined {
+    const body = (this.statements.read.get(row) as { body: Uint8Array } | null)?.body;
+    return body && Buffer.from(body.buffer, body.byteOffset, body.length);
+  }
+
+  /** Writes what became of rows, all or nothing. */
+  write(changes: Iterable<[row: number, change: Change]>): void {
+    this.database.transaction(() => {
+      for (const [row, change] of changes) {
+        if (!change) this.statements.delete.run(row);
+        else {
+          const { created, attempts, due, pause, problem } = change.entry;
+          const times = [created, attempts, Math.round(due), Math.round(pause)];
+          this.statements.update.run(...times, problem, change.dead ? 1 : 0, row);
+        }
+      }
+    })();
+  }
+
+  /** Whether it is still what its path leads to: somebody may have removed or replaced it. */
+  isInPlace(): boolean {
+    return identityOf(this.path) === this.identity;
+  }
+
+  close(): void {
+    for (const statement of Object.values(this.statements)) statement.finalize();
+    this.database.close(true);
+  }
+}
+
+/**
+ * Makes the table, in a file that has nothing or what an earlier version made.
+ * @throws {ForeignFileError} without having changed anything
+ */
+function prepare(database: Database): void {
+  const { user_version: version } = database.query("pragma user_version").get() as { user_version: number };
+  const named = (query: string): string =>
+    (database.query(query).all() as { name: string }[]).map(({ name }) => name).join();
+  const tables = named("select name from sqlite_schema where name not like 'sqlite_%'");
+  const columns = named("select name from pragma_table_info('events')");
+  if (version > VERSION && tables === "events" && columns.startsWith("id,delivery,hook")) {
+    throw new ForeignFileError(
+      `a newer trackalert wrote it (version ${version}, this one knows ${VERSION}): start that one, or move the file away`,
+    );
+  }
+  if (version === VERSION && columns === COLUMNS) return;
+  const isFormer = tables === "events" && columns === FORMER_COLUMNS;
+  if (version !== 0 || (tables !== "" && !isFormer)) {
+    throw new ForeignFileError("it is another program's: move it away, or name another folder (setStateDir)");
+  }
+  database.transaction(() => {
+    database.run(isFormer ? "alter table events add column pause integer not null default 0" : SCHEMA);
+    database.run(`pragma user_version = ${VERSION}`);
+  })();
+}
+
+/** @returns undefined when there is nothing, or its folder cannot be read */
+function identityOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
+export const isCorrupt = (error: unknown): boolean =>
+  /^SQLITE_(CORRUPT|NOTADB)/.test((error as NodeJS.ErrnoException).code ?? "");
+
+/** Renames the file and its write-ahead log, so that both still belong together. @returns what came of it, in words */
+export function moveAside(path: string, now: number): string {
+  const aside = `${path}.corrupt-${new Date(now).toISOString().replaceAll(":", "")}`;
+  try {
+    for (const suffix of ["-wal", ""]) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
+    return `it is now ${aside}`;
+  } catch (error) {
+    return `it cannot be moved aside (${(error as NodeJS.ErrnoException).code})`;
+  }
+}
