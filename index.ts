@@ -148,7 +148,8 @@ async function serve({ config, way, regexes, stamp, facility, level, verbose, re
     record && (await Recorder.open(record.file, { ...{ clock, log, metrics: loaded.metrics }, ...record }));
   process.chdir(dirname(resolve(file)));
   // Before anyone hears that the daemon serves: from then on it ends in good order.
-  const signal = nextSignal(log);
+  let stopping = false;
+  const signal = nextSignal(log, () => stopping);
   const parseDevice: ParseDevice = (protocol, id) => devices.parse(protocol, id);
   const daemon = await Daemon.start(loaded, { clock, log, parseDevice, recorder });
   if (syslog?.open() === false) log.debug("nothing goes to syslog: no socket takes datagrams at /dev/log");
@@ -164,6 +165,7 @@ async function serve({ config, way, regexes, stamp, facility, level, verbose, re
   const reason = await Promise.race(reasons);
   local?.close();
   reload = () => {};
+  stopping = true;
   manager.stopping();
   log.notice(`${reason} received, stopping`);
   await daemon.stop();
@@ -182,13 +184,12 @@ async function openDevices(regexes: string | undefined, log: Log): Promise<Devic
   return new DeviceParser(rules);
 }
 
-/** Resolves with the first SIGTERM or SIGINT. A second one, of either kind, ends the process at once. */
-function nextSignal(log: Log): Promise<NodeJS.Signals> {
+/** Resolves with the first SIGTERM or SIGINT. One of them while the daemon stops, for whatever reason, ends it at once. */
+function nextSignal(log: Log, stopping: () => boolean): Promise<NodeJS.Signals> {
   return new Promise((received) => {
-    let signals = 0;
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       process.on(signal, () => {
-        if (signals++ === 0) return received(signal);
+        if (!stopping()) return received(signal);
         log.warn(`${signal} received while stopping, ending at once`);
         process.exit(EXIT_FAILURE);
       });

@@ -55,7 +55,7 @@ export class Daemon {
       clock,
       log,
       key: () => loaded.config.key!,
-      run: (chunk) => this.answerConsole(chunk),
+      run: (chunk) => this.execute(chunk),
     });
     const most = (): number => loaded.config.backgroundTasks;
     this.background = new Background({ clock, log, most, run: (name) => this.runBackground(name) });
@@ -88,6 +88,7 @@ export class Daemon {
       daemon.endStatsLog();
       await daemon.http.listeners.cut();
       daemon.control.cut();
+      await ports.recorder?.close();
       throw new ConfigError((error as Error).message);
     }
     loaded.webhooks.open(config.stateDir);
@@ -115,8 +116,13 @@ export class Daemon {
   }
 
   /** Runs a chunk of the console and gives its answer, whichever way it came. */
-  execute(chunk: ByteString): Promise<ByteString> {
-    return this.loaded.engine.runConsole(chunk);
+  async execute(chunk: ByteString): Promise<ByteString> {
+    this.chunks.begin();
+    try {
+      return await this.loaded.engine.runConsole(chunk);
+    } finally {
+      this.chunks.end();
+    }
   }
 
   /** Opens GeoIP databases, certificates and the log anew. What cannot be opened stays as it was, which is logged. */
@@ -132,7 +138,10 @@ export class Daemon {
       this.log.error(`certificates for webhooks not replaced: ${(error as Error).message}`);
     }
     const databases = `${all - failures} of ${all} GeoIP databases`;
-    this.log.notice(`reloaded: the log, ${databases}, ${certificates.current} of ${certificates.all} certificates`);
+    const recording = this.ports.recorder ? " the recording," : "";
+    this.log.notice(
+      `reloaded: the log,${recording} ${databases}, ${certificates.current} of ${certificates.all} certificates`,
+    );
   }
 
   /** Stops accepting, lets what runs and then webhooks end within bounds, says what did not, and frees the Lua state. */
@@ -142,16 +151,17 @@ export class Daemon {
 
   private async end(): Promise<void> {
     const { engine, webhooks } = this.loaded;
-    const { inFlight, listeners } = this.http;
+    const { listeners } = this.http;
     this.ready = false;
     this.endStatsLog();
-    const peers = Promise.all([listeners.stop(), this.control.stop()]);
-    const tasks = Promise.all([this.background.stop(), inFlight.ended(), this.chunks.ended()]);
+    let connected = true;
+    const peers = Promise.all([listeners.stop(), this.control.stop()]).then(() => void (connected = false));
     const awaited = formatAmounts({ ...this.running, webhook: webhooks.events.queue.size });
     if (awaited) this.log.notice(`waiting for ${awaited}`);
-    if (!(await this.isOver(tasks, STOP_BOUND))) {
-      this.log.warn(`cut off after ${STOP_BOUND / 1000} s: ${formatAmounts(this.running)}`);
-    } else if (!(await this.isOver(peers, PEERS_BOUND))) {
+    await this.isOver(this.endTasks(peers), STOP_BOUND);
+    const running = formatAmounts(this.running);
+    if (running) this.log.warn(`cut off after ${STOP_BOUND / 1000} s: ${running}`);
+    else if (connected) {
       this.log.warn("connections were cut: their peers did not finish a request or take an answer");
     }
     await listeners.cut();
@@ -164,6 +174,17 @@ export class Daemon {
     webhooks.close();
     await this.ports.recorder?.close();
     engine.close();
+  }
+
+  /** Lets all that runs end, and peers take their answers. */
+  private async endTasks(peers: Promise<unknown>): Promise<void> {
+    const tasks = (): Promise<unknown> =>
+      Promise.all([this.background.stop(), this.http.inFlight.ended(), this.chunks.ended()]);
+    do {
+      await tasks();
+      await this.isOver(peers, PEERS_BOUND);
+      // A peer may have sent the rest of its request in the meantime.
+    } while (formatAmounts(this.running) !== "");
   }
 
   /** What a stop waits for, webhooks left out. */
@@ -179,16 +200,6 @@ export class Daemon {
     const over = await Promise.race([work.then(() => true), late]);
     cancel();
     return over;
-  }
-
-  /** A stop waits for consoles elsewhere; who leaves the daemon's own one gives up what runs there. */
-  private async answerConsole(chunk: ByteString): Promise<ByteString> {
-    this.chunks.begin();
-    try {
-      return await this.execute(chunk);
-    } finally {
-      this.chunks.end();
-    }
   }
 
   private schedule(schedule: Schedule): void {

@@ -131,6 +131,26 @@ describe("a stop", () => {
     socket.destroy();
   });
 
+  test("waits for a request whose rest comes after it has begun", async () => {
+    const clock = new VirtualClock(START);
+    await using daemon = await startDaemon(`${PREAMBLE} setReport(function() sleep(3) infoLog("done") end)`, {}, clock);
+    const { hostname, port } = daemon.daemon.addresses[0]!;
+    const socket = connect(port, hostname);
+    let answer = "";
+    socket.on("data", (bytes) => void (answer += bytes.toString())).on("error", () => {});
+    await new Promise<void>((written) => void socket.write(REPORT, () => written()));
+    for (let i = 0; i < 3; i++) expect((await daemon.get("/readyz", { connection: "close" })).status).toBe(200);
+    const stopping = stop(daemon);
+    await clock.advanceTo(START + SECOND / 2);
+    socket.write("Content-Length: 2\r\n\r\n{}");
+    while (daemon.loaded.metrics.reports.get() === 0) await Bun.sleep(1);
+    await clock.advanceTo(START + 3.5 * SECOND);
+    await stopping.over;
+    expect(stopping.logs()).toEqual(["done"]);
+    expect(answer).toStartWith("HTTP/1.1 200 OK\r\n");
+    socket.destroy();
+  });
+
   test("counts a body that never comes as a request", async () => {
     const clock = new VirtualClock(START);
     await using daemon = await startDaemon(PREAMBLE, {}, clock);

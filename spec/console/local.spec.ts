@@ -42,19 +42,27 @@ describe("the console of a daemon in the foreground at a terminal", () => {
   test.each([
     ["Ctrl-D", KEY.ctrl("d"), "quit"],
     ["shutdown()", "shutdown()\r", "shutdown()"],
-    ["Ctrl-C while a chunk runs", `sleep(3600)\r`, "interrupt"],
   ])("ends with %s too", async (_, keys, reason) => {
     using conf = configuration(PREAMBLE);
     const [terminal] = await start(conf);
     await using _terminal = terminal;
     terminal.type(keys);
-    if (reason === "interrupt") {
-      await terminal.waitFor(/sleep\(3600\)\n$/);
-      terminal.type(KEY.ctrl("c"));
-    }
     await terminal.waitFor(new RegExp(`${reason.replace("()", "\\(\\)")} received, stopping\n`));
     await terminal.waitFor(/stopped\n/);
     expect(await terminal.ended).toBe(0);
+  });
+
+  test("with Ctrl-C while a chunk runs: waits for it, and ends at once on another", async () => {
+    using conf = configuration(PREAMBLE);
+    const [terminal] = await start(conf);
+    await using _terminal = terminal;
+    terminal.type("sleep(3600)\r");
+    await terminal.waitFor(/sleep\(3600\)\n$/);
+    terminal.type(KEY.ctrl("c"));
+    await terminal.waitFor(/interrupt received, stopping\nwaiting for 1 console chunk\n/);
+    terminal.type(KEY.ctrl("c"));
+    await terminal.waitFor(/SIGINT received while stopping, ending at once\n/);
+    expect(await terminal.ended).toBe(1);
   });
 
   test("shows log lines above what is being typed", async () => {
