@@ -34,7 +34,7 @@ interface RunOptions {
 
 /** Reports between two looks at the progress. */
 const PROGRESS_EVERY = 1000;
-/** Milliseconds after the end in which what still runs may end, and how many waits it may take for it. */
+/** Milliseconds in which the configuration, and after the end what still runs, may end, and how many waits it may take. */
 const LONGEST_END = 86_400_000;
 const MOST_STEPS_AT_END = 1_000_000;
 
@@ -83,7 +83,7 @@ class Run {
   async run(): Promise<void> {
     const { fixture, clock, log, outcome } = this;
     using reports = new Reports(fixture, this.options.parseDevice);
-    this.loaded = await loadConfig(fixture.config, { clock, log, isolation: this.isolation() });
+    this.loaded = await this.load();
     const { config, policy, engine, stats } = this.loaded;
     engine.tasks.onBroken = ({ message }) => void (outcome.failure = message);
     const background = new Background({
@@ -110,6 +110,21 @@ class Run {
     }
   }
 
+  /** Runs the configuration, which may wait, too. */
+  private async load(): Promise<Loaded> {
+    const { fixture, clock, log } = this;
+    let ended = false;
+    const loading = loadConfig(fixture.config, { clock, log, isolation: this.isolation() }).finally(
+      () => (ended = true),
+    );
+    // It is awaited below, unless it waits without an end.
+    loading.catch(() => {});
+    // Its file is read in real time, before anything waits for the clock.
+    while (!ended && clock.pending === 0) await clock.settle();
+    await this.finish(() => ended);
+    return loading;
+  }
+
   /** Gives everything that comes from outside to the policy at its time: after what was due then, reports first. */
   private async feed(reports: Reports): Promise<void> {
     const { clock, outcome } = this;
@@ -132,18 +147,26 @@ class Run {
     }
   }
 
-  /** Lets time pass until all that was begun is done. */
+  /**
+   * Lets time pass until all that was begun is done.
+   * @throws {StandstillError} when that takes too long
+   */
   private async finish(done: () => boolean): Promise<void> {
     const { clock } = this;
     const end = clock.now() + LONGEST_END;
     await clock.settle();
     for (let steps = 0; !done(); steps++) {
       if (clock.next > end || steps > MOST_STEPS_AT_END) {
-        const who = [...new Set([...this.parked.values()].map(describeCause))].slice(0, 3).join(", ");
-        throw new StandstillError(`still waiting when all was over: ${who || "a background function"}`);
+        throw new StandstillError(`still waiting: ${this.whoWaits()}`);
       }
       await clock.step();
     }
+  }
+
+  private whoWaits(): string {
+    if (!this.loaded) return describeCause("configuration");
+    const causes = new Set([...this.parked.values()].map(describeCause));
+    return [...causes].slice(0, 3).join(", ") || "a background function";
   }
 
   private report(event: ReportEvent, limit: Limit): void {

@@ -121,11 +121,20 @@ describe("fails when it does not:", () => {
 
   test.each([
     ["sleep(0)", "more than 100000 waits ended at one time"],
-    ["sleep(3600)", "still waiting when all was over: report spec.replay.yaml:4 (login= remote=0.0.0.0 failure)"],
+    ["sleep(3600)", "still waiting: report spec.replay.yaml:4 (login= remote=0.0.0.0 failure)"],
     ["httpRequest{url='http://a/'}", "more than 100000 waits ended at one time"],
   ])("a policy that waits without an end by %s", async (wait, problem) => {
     const endless = `setReport(function() while true do ${wait} end end)`;
     using run = await runPolicy(endless, "reports: [{ at: +1m }]\nhttp: [{ url: 'http://a/*' }]");
+    expect(run.code).toBe(1);
+    expect(run.output).toContain(problem);
+  });
+
+  test.each([
+    ["while true do sleep(3600) end", "still waiting: the configuration"],
+    ["while true do sleep(0) end", "more than 100000 waits ended at one time"],
+  ])("a configuration that waits without an end by %s", async (wait, problem) => {
+    using run = await runPolicy(wait, TRAFFIC);
     expect(run.code).toBe(1);
     expect(run.output).toContain(problem);
   });

@@ -183,6 +183,14 @@ test("a webhook names the report that caused it, also after waits of several at 
   ]);
 });
 
+test("a configuration that waits is waited for, and its requests are answered", async () => {
+  using run = await runPolicy(
+    `sleep(90) infoLog(httpRequest{ url = "http://a/" }.status .. os.date("! %T"))`,
+    "http: [{ url: 'http://a/', status: 404 }]\nexpect: { logs: ['^info: 404 00:01:30$'] }",
+  );
+  expect(run).toMatchObject({ code: 0 });
+});
+
 test("fixtures do not see each other", async () => {
   const policy = `count = (count or 0) + 1 setCustomEndpoint("count", function() return true, { n = count } end)`;
   const fixture = `${HEAD}endpoints: [{ at: +1m, name: count, expect: { r_attrs: { n: 1 } } }]`;
