@@ -1,9 +1,10 @@
 /** Holds what happened in a replay against what its fixture expects. */
 import { escapeControls } from "../log.ts";
 import { align } from "./align.ts";
-import type { ExpectedCount, ExpectedWebHook, Plain } from "./expectations.ts";
+import type { ExpectedCount, ExpectedWebHook } from "./expectations.ts";
 import { type Cause, describeCause, type Outcome, type SentWebHook } from "./outcome.ts";
 import { formatRange, formatTime } from "./times.ts";
+import type { Plain } from "./yaml-value.ts";
 
 /** One thing that is not as expected. */
 export interface Difference {

@@ -200,14 +200,16 @@ function readDuration(value: YamlValue): number {
   return duration;
 }
 
+/** A zone's own spelling, which the process needs: it takes what it does not know for UTC, and says nothing. */
 function readZone(value: YamlValue): string {
   const zone = value.text();
   try {
-    new Intl.DateTimeFormat("en", { timeZone: zone });
-  } catch {
-    throw value.wrong(`a time zone such as Europe/Berlin expected, got '${zone}'`);
+    // Intl knows offsets as zones, the process does not.
+    if (!/^[+-]/.test(zone)) return new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
   }
-  return zone;
+  throw value.wrong(`a time zone such as Europe/Berlin expected, got '${zone}'`);
 }
 
 type ReportFields = Partial<Record<Exclude<(typeof REPORT_KEYS)[number], (typeof TIMING_KEYS)[number]>, YamlValue>>;

@@ -42,6 +42,14 @@ describe("a fixture that cannot be used", () => {
     ["until: 5", /^until: an instant .* or an offset .* expected, got '5'$/],
     ["until: 2026-02-28T00:00:00Z", "until: is before `start`"],
     ["tz: Europe/Atlantis", "tz: a time zone such as Europe/Berlin expected, got 'Europe/Atlantis'"],
+    ['tz: "+05:00"', "tz: a time zone such as Europe/Berlin expected, got '+05:00'"],
+    ["http: [{ url: a, body: &a { x: *a } }]", "http[0].body.x: an alias of what it is a part of"],
+    ["http: [{ url: a, body: { x: *b } }]", "http[0].body.x: the alias *b stands for nothing: no anchor &b before it"],
+    ["reports: *b", "reports: the alias *b stands for nothing: no anchor &b before it"],
+    ["http: [{ url: a, body: { ? [a] : b } }]", "http[0].body: keys must be plain texts"],
+    ["http: [{ url: a, body: [!!binary aGVsbG8=] }]", "http[0].body[0]: a value that JSON has, too, expected"],
+    ["http: [{ url: a, body: [.inf] }]", "http[0].body[0]: a value that JSON has, too, expected"],
+    ["expect: { webhooks: [{ body: &a [[*a]] }] }", /^expect\.webhooks\[0\]\.body\[0\]\[0\]: an alias of/],
     ["reports: 7", "reports: a text expected, got 7: put it in quotes"],
     ["reports: none.jsonl", /^reports: "none\.jsonl" cannot be read: ENOENT \(looked for at .*none\.jsonl\)$/],
     ["reports: spec.replay.yaml", 'reports: "spec.replay.yaml" is this fixture itself'],
@@ -93,8 +101,10 @@ describe("a fixture that cannot be used", () => {
   });
 
   test("aliases that grow without bound are refused", async () => {
-    const bomb = Array.from({ length: 9 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i},`.repeat(9)}]`).join("\n");
-    expect(await problem(`a0: &a0 [1]\n${bomb}`)).toMatch(/^spec\.replay\.yaml:\d+: a0: unknown key/);
+    const bomb = Array.from({ length: 9 }, (_, i) => `    a${i + 1}: &a${i + 1} [${`*a${i},`.repeat(9)}]`).join("\n");
+    expect(await problem(`${HEAD}http:\n- url: a\n  body:\n    a0: &a0 [1]\n${bomb}\n`)).toMatch(
+      /^spec\.replay\.yaml:\d+: http\[0\]\.body\.a\d\[.*: the file has more than 1000000 values$/,
+    );
   });
 
   test("of several, all that is wrong is told before anything runs", async () => {

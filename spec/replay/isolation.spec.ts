@@ -28,6 +28,7 @@ describe("time", () => {
   test.each([
     ["UTC", "00:01:30 UTC"],
     ["Europe/Berlin", "01:01:30 CET"],
+    ["europe/berlin", "01:01:30 CET"],
     ["America/New_York", "19:01:30 EST"],
   ])("is local in the zone of the fixture: %s", async (tz, expected) => {
     const before = process.env["TZ"];
@@ -35,7 +36,12 @@ describe("time", () => {
       `say(os.date("%H:%M:%S"), os.time{ year = 2026, month = 3, day = 1, hour = 0 })`,
       `tz: ${tz}`,
     );
-    const midnight = { UTC: 1772323200, "Europe/Berlin": 1772319600, "America/New_York": 1772341200 }[tz];
+    const midnight = {
+      UTC: 1772323200,
+      "Europe/Berlin": 1772319600,
+      "europe/berlin": 1772319600,
+      "America/New_York": 1772341200,
+    }[tz];
     expect(text).toBe(`${expected.split(" ")[0]} ${midnight}`);
     expect(process.env["TZ"]).toBe(before!);
   });
