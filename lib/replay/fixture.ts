@@ -1,4 +1,5 @@
 /** Replay fixtures: the format of `*.replay.yaml`, read and checked. */
+import { isUtf8 } from "node:buffer";
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 
@@ -81,13 +82,23 @@ const MOST_REPEATS = 100_000_000;
  * @param file as the user named it, for messages
  * @throws {FixtureError}
  */
-export function readFixture(file: string): Fixture {
-  let text;
+export const readFixture = (file: string): Fixture => parseFixture(file, readText(file));
+
+/** @throws {FixtureError} when it cannot be read, or is no UTF-8 */
+export function readText(file: string): string {
+  let bytes;
   try {
-    text = readFileSync(file, "utf8");
+    bytes = readFileSync(file);
   } catch (error) {
     throw new FixtureError(file, 1, `cannot be read: ${(error as NodeJS.ErrnoException).code}`);
   }
+  if (isUtf8(bytes)) return bytes.toString();
+  const lines = bytes.toString("latin1").split("\n");
+  throw new FixtureError(file, lines.findIndex((line) => !isUtf8(Buffer.from(line, "latin1"))) + 1, "is not UTF-8");
+}
+
+/** @throws {FixtureError} */
+export function parseFixture(file: string, text: string): Fixture {
   const { document, root } = parseYaml(file, text);
   const { name, config, start: startValue, until, tz, ...parts } = root.mapping(KEYS);
   if (!name || !config || !startValue) {

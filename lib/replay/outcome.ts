@@ -89,6 +89,20 @@ export class Outcome {
     return [...this.backgroundRuns.values()].reduce((sum, count) => sum + count, 0);
   }
 
+  /** What happened, to be held against other expectations of the same replay; log lines are known by their patterns. */
+  under(fixture: Fixture): Outcome {
+    const came = this.fixture.expect.logs.filter((_, i) => this.logged[i]).map(({ pattern }) => String(pattern));
+    const endpoints = this.fixture.endpoints.flatMap((call, i) => {
+      const [answer, other] = [this.endpoints.get(call), fixture.endpoints[i]];
+      return answer && other ? [[other, answer] as const] : [];
+    });
+    return Object.assign(new Outcome(fixture), this, {
+      fixture,
+      logged: fixture.expect.logs.map(({ pattern }) => came.includes(String(pattern))),
+      endpoints: new Map(endpoints),
+    });
+  }
+
   addWebHook(name: string, data: ByteString, happening: Happening): void {
     this.used.webhooks.add(name);
     addOne(this.webhookCounts, name);

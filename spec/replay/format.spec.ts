@@ -87,6 +87,10 @@ describe("a fixture that cannot be used", () => {
     else expect(said).toMatch(message);
   });
 
+  test("other encodings than UTF-8", async () => {
+    expect(await problem(Buffer.from(`${HEAD}# caf\xe9\n`, "latin1"))).toBe("spec.replay.yaml:4: is not UTF-8");
+  });
+
   test("after `until` nothing can happen", async () => {
     const until = `${HEAD}until: +10m\n`;
     expect(await problem(`${until}reports: [{ at: +11m }]`)).toEndWith(":5: reports[0].at: is after `until`");
