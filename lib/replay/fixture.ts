@@ -9,7 +9,7 @@ import { type ByteString, toByteString } from "../byte-string.ts";
 import { parseJson } from "../json.ts";
 import { BodyError, readLoginTuple } from "../login-tuple.ts";
 import { EXPECT_KEYS, type Expectations, readExpectations } from "./expectations.ts";
-import { parseDuration, parseInstant, parseTime, TIME_FORMS } from "./times.ts";
+import { LONGEST_REPLAY, parseDuration, parseInstant, parseTime, TIME_FORMS } from "./times.ts";
 import { FixtureError, parseYaml, type YamlValue } from "./yaml-value.ts";
 
 /** Reports of a JSONL file. */
@@ -149,8 +149,13 @@ class Reader {
   time(value: YamlValue): number {
     const time = readTime(value, this.start);
     if (time < this.start) throw value.wrong("is before `start`");
-    if (this.until !== undefined && time > this.until) throw value.wrong("is after `until`");
+    this.notAfterEnd(value, time, "is");
     return time;
+  }
+
+  private notAfterEnd(value: YamlValue, time: number, what: string): void {
+    if (this.until !== undefined && time > this.until) throw value.wrong(`${what} after \`until\``);
+    if (time > this.start + LONGEST_REPLAY) throw value.wrong(`${what} more than ten years after \`start\``);
   }
 
   report(value: YamlValue): ReportFile | InlineReport {
@@ -165,8 +170,7 @@ class Reader {
       body: readBody(fields),
       line: value.line,
     };
-    const last = inline.at + (inline.repeat - 1) * inline.every;
-    if (this.until !== undefined && last > this.until) throw value.wrong("the last repetition is after `until`");
+    this.notAfterEnd(value, inline.at + (inline.repeat - 1) * inline.every, "the last repetition is");
     try {
       readLoginTuple(parseJson(inline.body), 0, () => []);
     } catch (error) {
@@ -208,6 +212,7 @@ function readTime(value: YamlValue, start: number): number {
 function readDuration(value: YamlValue): number {
   const duration = parseDuration(value.scalarText());
   if (duration === undefined) throw value.wrong(`a duration such as 2s or 1h30m expected, got '${value.scalarText()}'`);
+  if (duration > LONGEST_REPLAY) throw value.wrong("is more than ten years");
   return duration;
 }
 

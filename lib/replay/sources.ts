@@ -4,7 +4,7 @@ import { BodyError, type LoginTuple, type ParseDevice, readLoginTuple } from "..
 import type { Fixture, InlineReport, ReportFile } from "./fixture.ts";
 import { Heap } from "./heap.ts";
 import { LineReader } from "./line-reader.ts";
-import { formatInstant } from "./times.ts";
+import { formatInstant, LONGEST_REPLAY } from "./times.ts";
 import { FixtureError } from "./yaml-value.ts";
 
 /** A report and its time. */
@@ -31,8 +31,6 @@ interface Source extends Disposable {
 
 /** Reports that are read ahead to bring them in order: senders with several threads post them slightly out of it. */
 const LOOK_AHEAD = 10_000;
-/** Milliseconds after the start in which a report may lie: far more than anybody replays. */
-const LONGEST_REPLAY = 10 * 365 * 86_400_000;
 /** Bytes of a report that the fixture holds, for the progress: what recorded ones have. */
 const TYPICAL_SIZE = 400;
 

@@ -118,11 +118,23 @@ describe("effects", () => {
     expect(existsSync(join(run.folder, "new.txt"))).toBe(false);
   });
 
-  test("what a policy prints becomes a line of the log", async () => {
-    const policy = `setReport(function() print("hello", 1) io.stderr:write("oops\\n") end)`;
-    const logs = String.raw`expect: { logs: ['^info: print: hello\\t1$', '^info: print: oops$'] }`;
-    using run = await runPolicy(policy, `reports: [{ at: +1m }]\n${logs}`);
-    expect(run.output).toStartWith("ok ");
+  test("each line that a policy prints becomes one of the log, at its time", async () => {
+    const policy = `io.write("star") setReport(function()
+        print("hello", 1) io.stderr:write("oo") print() io.write("two\\nlines") io.stderr:write("ps\\n")
+        sleep(1) io.write(" of it\\n") io.write(("x"):rep(5000), " no end")
+      end)`;
+    using run = await runPolicy(policy, `reports: [{ at: +1m }]`, { verbose: true });
+    expect(
+      [...run.output.matchAll(/^ {2}(\S+) {2}log info: print: (.*)$/gm)].map(([, at, text]) => [at, text]),
+    ).toEqual([
+      ["+1m", "starhello\\t1"],
+      ["+1m", ""],
+      ["+1m", "two"],
+      ["+1m", "oops"],
+      ["+1m1s", "lines of it"],
+      ["+1m1s", "x".repeat(4096)],
+      ["+1m1s", `${"x".repeat(5000 - 4096)} no end`],
+    ]);
   });
 
   test("nothing listens, whatever the configuration says", async () => {
