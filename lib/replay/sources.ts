@@ -31,6 +31,8 @@ interface Source extends Disposable {
 
 /** Reports that are read ahead to bring them in order: senders with several threads post them slightly out of it. */
 const LOOK_AHEAD = 10_000;
+/** U+FEFF in UTF-8, as a byte string: no JSON. */
+const BYTE_ORDER_MARK = "\xef\xbb\xbf";
 /** Bytes of a report that the fixture holds, for the progress: what recorded ones have. */
 const TYPICAL_SIZE = 400;
 
@@ -157,6 +159,8 @@ class FileSource implements Source {
       this.window.push(time, { time, tuple, file: from.file, line: lines.line });
     } catch (error) {
       if (!(error instanceof JsonError || error instanceof BodyError)) throw error;
+      const mark = lines.line === 1 && text.startsWith(BYTE_ORDER_MARK);
+      if (mark) throw new FixtureError(from.file, 1, "begins with a byte order mark: save it without one");
       const half = lines.open && error instanceof JsonError ? " (the last line has no end: is it half a line?)" : "";
       throw new FixtureError(from.file, lines.line, `${error.message}${half}`);
     }

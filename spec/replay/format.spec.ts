@@ -1,5 +1,6 @@
 /** The fixture format: what is wrong is named with file, line and key, and nothing runs. */
 import { describe, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
 
 import { HEAD, runReplay } from "../support/replay.ts";
 
@@ -151,6 +152,12 @@ describe("JSONL", () => {
       `${report(START)}\n${report(START).slice(0, 20)}`,
       /^a\.jsonl:2: not JSON: .*half a line\?\)$/,
     ],
+    ["a byte order mark", `\ufeff${report(START)}`, "a.jsonl:1: begins with a byte order mark: save it without one"],
+    [
+      "a line that is a little too long",
+      `${report(START)}\n{"login":"${"x".repeat(1024 * 1024 + 64 - 11)}"}\n`,
+      "a.jsonl:2: longer than 1 MiB, as no report is",
+    ],
     ["no object", "[1]\n", "a.jsonl:1: the body must be a JSON object, not an array"],
     ["an empty line", `${report(START)}\n\n${report(START)}`, /^a\.jsonl:2: not JSON: /],
     ["a bad address", '{"remote":"x"}', 'a.jsonl:1: remote: not an IP address: "x"'],
@@ -176,6 +183,17 @@ describe("JSONL", () => {
     const [first] = run.aside.split("\n");
     if (typeof message === "string") expect(first).toBe(message);
     else expect(first).toMatch(message);
+  });
+
+  test("a file that is gone when its turn comes", async () => {
+    const files = { "spec.conf": "", "a.jsonl": "", "a.replay.yaml": HEAD, "b.replay.yaml": `${HEAD}reports: a.jsonl` };
+    const print = (line: string): void => {
+      const file = /\((.*)a\.replay\.yaml:/.exec(line)?.[1];
+      if (file) rmSync(`${file}a.jsonl`);
+    };
+    using run = await runReplay(files, { print });
+    expect(run.code).toBe(2);
+    expect(run.aside).toStartWith("a.jsonl:1: cannot be read: ENOENT\n");
   });
 
   test("after `until` too", async () => {

@@ -55,6 +55,7 @@ describe("--json", () => {
       fixtures: 2,
       passed: 1,
       failed: 1,
+      unusable: 0,
       reports: 2,
       webhooks: 2,
       background_runs: 0,
@@ -77,13 +78,42 @@ test("--junit is XML, whatever names and bodies hold", async () => {
   expect(run.code).toBe(1);
   const xml = readFileSync(junit, "utf8");
   expect(elements(xml)).toEqual([
-    ["testsuites", { tests: "2", failures: "1" }],
-    ["testsuite", { name: "trackalert --replay", tests: "2", failures: "1" }],
+    ["testsuites", { tests: "2", failures: "1", errors: "0" }],
+    ["testsuite", { name: "trackalert --replay", tests: "2", failures: "1", errors: "0" }],
     ["testcase", { classname: join(run.folder, "good.replay.yaml"), name: "good" }],
     ["testcase", { classname: join(run.folder, "bad.replay.yaml"), name: '<bad> & "x" \ufffd[31m' }],
     ["failure", { message: "expect.webhooks" }],
   ]);
   expect(xml).toContain("a&lt;b&gt;&amp;");
+});
+
+test("a fixture that turns out to be unusable is told everywhere", async () => {
+  using folder = temporaryFolder();
+  const junit = join(folder.path, "out.xml");
+  const files = {
+    "spec.conf": "",
+    "bad.replay.yaml": `${HEAD}reports: a.jsonl\n`,
+    "good.replay.yaml": HEAD,
+    "a.jsonl": "[1]\n",
+  };
+  using run = await runReplay(files, { junit });
+  expect(run.code).toBe(2);
+  expect(run.aside).toStartWith("a.jsonl:1: the body must be a JSON object, not an array\n");
+  expect(run.output).toMatch(/^ok .*\n2 fixtures: 1 passed, 0 failed, 1 cannot be used, 0 reports, /);
+  expect(elements(readFileSync(junit, "utf8")).slice(1, 4)).toEqual([
+    ["testsuite", { name: "trackalert --replay", tests: "2", failures: "0", errors: "1" }],
+    ["testcase", { classname: join(run.folder, "bad.replay.yaml"), name: "spec" }],
+    ["error", { message: "cannot be used" }],
+  ]);
+  using json = await runReplay(files, { json: true });
+  const { fixtures, summary } = JSON.parse(json.output);
+  expect(fixtures[0]).toEqual({
+    file: "bad.replay.yaml",
+    name: "spec",
+    passed: false,
+    error: "a.jsonl:1: the body must be a JSON object, not an array",
+  });
+  expect(summary).toMatchObject({ fixtures: 2, passed: 1, failed: 0, unusable: 1 });
 });
 
 test("--junit that cannot be written is told, with exit code 2", async () => {
@@ -126,6 +156,18 @@ describe("text", () => {
     expect(run.output).not.toMatch(/[^\n\x20-\x7e]/);
     using drawn = await runReplay(FILES, { draw: () => {} });
     expect(drawn.output).toContain("\x1b[31mFAIL\x1b[0m ");
+  });
+
+  test("shows so many differences as a person reads, and --json has all", async () => {
+    const many = {
+      "spec.conf": FILES["spec.conf"],
+      "spec.replay.yaml": `${HEAD}reports: [{ at: +1m, login: joe, repeat: 25 }]\nexpect: { webhooks: [] }\n`,
+    };
+    using text = await runReplay(many);
+    expect(text.output.match(/expected +nothing/g)).toHaveLength(20);
+    expect(text.output).toContain("\n  … and 5 more differences\n");
+    using json = await runReplay(many, { json: true });
+    expect(JSON.parse(json.output).fixtures[0].differences).toHaveLength(25);
   });
 
   test("ends with what it all adds up to", async () => {
