@@ -51,10 +51,13 @@ export interface Unused extends Inventory {
   config: string;
 }
 
-/** Configurations of which something was never used. */
+/** Configurations of which something was never used. Of a replay that ended before its time nobody can tell. */
 export function findUnused(all: readonly (Result | Unusable)[]): Unused[] {
   const configs = new Map<string, { configured: Inventory; used: Inventory }>();
-  for (const { fixture, outcome } of usable(all)) {
+  const results = usable(all);
+  const ended = new Set(results.filter(({ outcome }) => outcome.failure).map(({ fixture }) => fixture.config));
+  for (const { fixture, outcome } of results) {
+    if (ended.has(fixture.config)) continue;
     const known = configs.get(fixture.config) ?? { configured: emptyInventory(), used: emptyInventory() };
     configs.set(fixture.config, {
       configured: join(known.configured, outcome.configured),

@@ -1,9 +1,11 @@
 /** --json, --junit, --run, the progress, and what ends up where. */
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { readFixture } from "../../lib/replay/fixture.ts";
 import { formatProgress, ProgressBar } from "../../lib/replay/progress-bar.ts";
+import { type Progress, runFixture } from "../../lib/replay/run.ts";
 import { temporaryFolder } from "../support/daemon.ts";
 import { HEAD, runReplay } from "../support/replay.ts";
 
@@ -198,6 +200,18 @@ describe("progress", () => {
     expect(formatProgress(progress, start, 20)).toBe(
       "██████░░░░░░░░░░░░░░░░░░ 25 %  1,250,000 reports  +7d12h  62,500/s  60 s left",
     );
+  });
+
+  test("is told where time passes without reports, too", async () => {
+    const policy = `setBackground("f", function() end) intervalScheduleBackgroundFunc("00:00:10", "f")`;
+    using folder = temporaryFolder();
+    const file = join(folder.path, "spec.replay.yaml");
+    writeFileSync(join(folder.path, "spec.conf"), policy);
+    writeFileSync(file, `${HEAD}until: +1d\n`);
+    const seen: Progress[] = [];
+    await runFixture(readFixture(file), { parseDevice: () => [], progress: (progress) => seen.push(progress) });
+    expect(seen.length).toBeGreaterThan(3);
+    for (const { share, time } of seen) expect(share).toBe((time - Date.UTC(2026, 2, 1)) / 86_400_000);
   });
 
   test("of what is done soon shows nothing", () => {
