@@ -85,9 +85,10 @@ export class YamlValue {
     const node = this.resolved();
     if (!isMap(node)) throw this.wrongType("a mapping");
     return node.items.map(({ key, value }) => {
-      const { line } = new YamlValue(this.source, key as Node, "", this.line);
-      const name = isScalar(key) ? String(key.value) : undefined;
-      if (name === undefined) throw new FixtureError(this.source.file, line, `${this.key}: keys must be plain texts`);
+      const place = new YamlValue(this.source, key as Node, this.key, this.line);
+      if (!isScalar(key)) throw place.wrong("keys must be plain texts");
+      const name = String(key.value);
+      const { line } = place;
       return [name, new YamlValue(this.source, value as Node | null, this.key ? `${this.key}.${name}` : name, line)];
     });
   }

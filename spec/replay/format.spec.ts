@@ -42,6 +42,7 @@ describe("a fixture that cannot be used", () => {
     ["xyz: 1", "xyz: unknown key: known are name, config, start, until, tz, reports, http, endpoints, expect"],
     ["until: 5", /^until: an instant .* or an offset .* expected, got '5'$/],
     ["until: 2026-02-28T00:00:00Z", "until: is before `start`"],
+    ["? [a, b]\n: c", "keys must be plain texts"],
     ["tz: Europe/Atlantis", "tz: a time zone such as Europe/Berlin expected, got 'Europe/Atlantis'"],
     ['tz: "+05:00"', "tz: a time zone such as Europe/Berlin expected, got '+05:00'"],
     ["http: [{ url: a, body: &a { x: *a } }]", "http[0].body.x: an alias of what it is a part of"],
