@@ -100,13 +100,21 @@ async function check({ config, regexes, json }: CheckOptions): Promise<number> {
 /** @returns the exit code */
 async function runReplay({ files, regexes, ...options }: ReplayCommand): Promise<number> {
   const log = new Log({ sink: (line) => console.error(line) });
-  const devices = await openDevices(regexes, log);
+  let devices: DeviceParser;
+  try {
+    devices = await openDevices(regexes, log);
+  } catch (error) {
+    if (!(error instanceof RegexesFileError)) throw error;
+    console.error(escapeControls(error.message));
+    return EXIT_USAGE;
+  }
   const isTerminal = process.stdout.isTTY && process.stderr.isTTY;
   return replay(files, {
     ...options,
     parseDevice: (protocol, id) => devices.parse(protocol, id),
     print: (line) => console.log(line),
-    printAside: (line) => console.error(line),
+    // On a terminal Bun paints red what console.error writes.
+    printAside: (line) => (isTerminal ? void process.stderr.write(`${line}\n`) : console.error(line)),
     draw: isTerminal ? (text) => void process.stderr.write(text) : undefined,
   });
 }

@@ -276,6 +276,10 @@ function expandOption(shown: string, name: string, value: string | undefined, re
     return `--${name}`;
   }
   if (value === undefined && VALUE_OPTIONAL.has(name) && (rest[0] ?? "-").startsWith("-")) return `--${name}=`;
+  // Its files may stand anywhere, so an option in the place of one is easily written.
+  if (value === undefined && name === "replay" && rest[0]?.startsWith("--")) {
+    throw new UsageError(`option '${shown}' needs a value, got the option '${rest[0]}'`);
+  }
   const given = value ?? rest.shift();
   if (given === undefined) throw new UsageError(`option '${shown}' needs a value`);
   return `--${name}=${given}`;

@@ -152,6 +152,7 @@ describe("readCommandLine", () => {
     ["--record FILE -c", "options --record and --client exclude each other"],
     ["--record FILE --replay FILE", "options --record and --replay exclude each other"],
     ["--replay", "option '--replay' needs a value"],
+    ["--replay --update FILE", "option '--replay' needs a value, got the option '--update'"],
     ["--replay FILE -C FILE", "option --replay takes no --config: the fixture names its configuration"],
     ["--replay FILE -s", "options --replay and --systemd exclude each other"],
     ["--replay FILE --run (", "option --run: Invalid regular expression"],

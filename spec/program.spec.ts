@@ -170,6 +170,18 @@ describe("-R", () => {
     expect(output).toContain(`${file}:2: `);
   });
 
+  test("of a file that is not there is a mistake of the command line for --replay, exit 2", async () => {
+    await using program = startProgram(
+      ["--replay", "fixtures/spray.replay.yaml", "-R", "/no/such.yaml"],
+      "index.ts",
+      PROJECT,
+    );
+    expect(await program.ended).toMatchObject({
+      code: 2,
+      errors: expect.stringMatching(/^\/no\/such\.yaml: cannot be read: ENOENT/),
+    });
+  });
+
   test("of a file that is not there is an error, exit 1", async () => {
     await using program = startProgram(["-s", "-R", "/no/such.yaml"]);
     const { code, errors } = await program.ended;

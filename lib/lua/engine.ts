@@ -14,6 +14,7 @@ import { ConsoleOutput } from "./console-output.ts";
 import { geoipReloads } from "./functions/geoip.ts";
 import { logFunctions } from "./functions/log.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
+import { PrintedLines } from "./printed-lines.ts";
 import { LuaError, LuaState, type Reference } from "./state.ts";
 import { PolicyError, Tasks } from "./tasks.ts";
 import { type LuaThread, Type } from "./wasm.ts";
@@ -42,6 +43,9 @@ const LONGEST_CHUNK_NAME = 59;
 /** U+FEFF in UTF-8, as a byte string. */
 const BYTE_ORDER_MARK = /^\xef\xbb\xbf/;
 
+/** What is printed is told when it is printed: C's library would keep it until it has more. */
+const UNBUFFERED = 'io.stdout:setvbuf("no")';
+
 /** The name of a file as Lua's messages will have it: whole, or without its folder where that is too long. */
 export const shortChunkName = (file: string): string =>
   Buffer.byteLength(file) > LONGEST_CHUNK_NAME ? file.slice(file.lastIndexOf("/") + 1) : file;
@@ -59,6 +63,7 @@ export class Engine {
   private constructor(
     readonly state: LuaState,
     { clock, log, http, isolated = false }: EngineOptions,
+    private readonly printed: PrintedLines | undefined,
   ) {
     this.log = log;
     this.tasks = new Tasks(state, { sliced: !isolated });
@@ -75,14 +80,17 @@ export class Engine {
 
   static async create(options: EngineOptions): Promise<Engine> {
     const { clock, directory, log, isolated } = options;
-    const print = (bytes: Buffer): void => log.info(`print: ${bytes.toString().trimEnd()}`);
-    return new Engine(await LuaState.open(clock, directory, isolated ? print : undefined), options);
+    const printed = isolated ? new PrintedLines(log) : undefined;
+    const engine = new Engine(await LuaState.open(clock, directory, printed?.write), options, printed);
+    if (isolated) await engine.runFile(Buffer.from(UNBUFFERED), "unbuffered");
+    return engine;
   }
 
   /** Frees the state. Tasks that still wait are dropped. */
   close(): void {
     this.tasks.close();
     this.state.close();
+    this.printed?.flush();
   }
 
   /** Tells of a mistake that the policy goes on after: in the log, and on the console when that made it. */

@@ -65,6 +65,9 @@ interface SystemCalls {
   wasi_snapshot_preview1: Record<string, (...args: never[]) => number>;
 }
 
+/** Takes what is written to a standard stream, by its number. The bytes are only there during the call. */
+export type Print = (bytes: Buffer, stream: number) => void;
+
 /** Opens what can be read and written at once. A pipe or a terminal would have the whole daemon wait for its other end. */
 function openWithoutWaiting(path: string, flags: number, mode: number): number {
   const descriptor = fs.openSync(path, flags | fs.constants.O_NONBLOCK, mode);
@@ -78,7 +81,7 @@ function openWithoutWaiting(path: string, flags: number, mode: number): number {
  * @param directory what relative paths are relative to
  * @param print given: nothing outside is changed. Files are only read, and what is written to the standard streams goes there
  */
-export function hostFiles(heap: () => Buffer, directory: string, print?: (bytes: Buffer) => void): SystemCalls {
+export function hostFiles(heap: () => Buffer, directory: string, print?: Print): SystemCalls {
   const files = new Map<number, OpenFile>();
 
   const path = (pointer: number): string => {
@@ -173,7 +176,7 @@ export function hostFiles(heap: () => Buffer, directory: string, print?: (bytes:
           const file = owned(descriptor);
           if (print && descriptor < STANDARD_STREAMS) {
             return eachVector(vectors, count, (start, length) => {
-              print(heap().subarray(start, start + length));
+              print(heap().subarray(start, start + length), descriptor);
               return length;
             });
           }

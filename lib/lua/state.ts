@@ -6,6 +6,7 @@
  */
 import { type ByteString, toByteString, toText } from "../byte-string.ts";
 import type { Clock } from "../clock.ts";
+import type { Print } from "./host-files.ts";
 import { loadLua, type LuaExports, type LuaThread, type LuaWasm, REGISTRY, Status, Type } from "./wasm.ts";
 
 /** Lua values on the host's side. Functions, threads and userdata cannot leave Lua: they come as {@link Opaque}. */
@@ -56,7 +57,7 @@ export class LuaState {
    * @param directory what relative paths in Lua are relative to
    * @param print given: Lua changes nothing outside, see host-files.ts
    */
-  static async open(clock: Clock, directory: string, print?: (bytes: Buffer) => void): Promise<LuaState> {
+  static async open(clock: Clock, directory: string, print?: Print): Promise<LuaState> {
     return new LuaState(await loadLua(clock, directory, print));
   }
 

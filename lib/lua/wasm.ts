@@ -10,7 +10,7 @@ import { LuaFactory } from "wasmoon";
 import glueFile from "wasmoon/dist/glue.wasm" with { type: "file" };
 
 import type { Clock } from "../clock.ts";
-import { hostFiles } from "./host-files.ts";
+import { hostFiles, type Print } from "./host-files.ts";
 
 /** A `lua_State *`: the main state or a thread. An address in WebAssembly memory, as is every pointer here. */
 export type LuaThread = number;
@@ -115,13 +115,13 @@ let turn: Promise<unknown> = Promise.resolve();
  * @param directory what relative paths in Lua are relative to
  * @param print given: Lua changes nothing outside, see host-files.ts
  */
-export function loadLua(clock: Clock, directory: string, print?: (bytes: Buffer) => void): Promise<LuaWasm> {
+export function loadLua(clock: Clock, directory: string, print?: Print): Promise<LuaWasm> {
   const loaded = turn.then(() => load(clock, directory, print));
   turn = loaded.catch(() => {});
   return loaded;
 }
 
-async function load(clock: Clock, directory: string, print?: (bytes: Buffer) => void): Promise<LuaWasm> {
+async function load(clock: Clock, directory: string, print?: Print): Promise<LuaWasm> {
   let exports: LuaExports | undefined;
   let heapView: Buffer = Buffer.alloc(0);
   const heap = (): Buffer => {

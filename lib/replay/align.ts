@@ -14,8 +14,14 @@ export function align<A, B>(left: readonly A[], right: readonly B[], same: (a: A
   let from = 0;
   while (from < left.length && from < right.length && same(left[from]!, right[from]!)) from++;
   const pairs: Pair[] = Array.from({ length: from }, (_, i) => [i, i]);
-  const [rows, columns] = [left.length - from, right.length - from];
-  if (rows * columns > MOST_COMPARISONS) return [...pairs, ...inOrder(from, left.length, from, right.length)];
+  let [leftEnd, rightEnd] = [left.length, right.length];
+  while (leftEnd > from && rightEnd > from && same(left[leftEnd - 1]!, right[rightEnd - 1]!)) {
+    leftEnd--;
+    rightEnd--;
+  }
+  const end = inOrder(leftEnd, left.length, rightEnd, right.length);
+  const [rows, columns] = [leftEnd - from, rightEnd - from];
+  if (rows * columns > MOST_COMPARISONS) return [...pairs, ...inOrder(from, leftEnd, from, rightEnd), ...end];
 
   // lengths[i][j]: of the longest common subsequence of what follows
   const lengths = Array.from({ length: rows + 1 }, () => new Uint32Array(columns + 1));
@@ -34,7 +40,7 @@ export function align<A, B>(left: readonly A[], right: readonly B[], same: (a: A
     } else if (lengths[i + 1]![j]! >= lengths[i]![j + 1]!) i++;
     else j++;
   }
-  return [...pairs, ...inOrder(gapLeft, left.length, gapRight, right.length)];
+  return [...pairs, ...inOrder(gapLeft, leftEnd, gapRight, rightEnd), ...end];
 }
 
 function inOrder(left: number, leftEnd: number, right: number, rightEnd: number): Pair[] {

@@ -1,9 +1,10 @@
 /** Holds what happened in a replay against what its fixture expects. */
-import { escapeControls } from "../log.ts";
+import { escapeControls, Level } from "../log.ts";
 import { align } from "./align.ts";
-import type { ExpectedCount, ExpectedWebHook, Plain } from "./expectations.ts";
+import type { ExpectedCount, ExpectedWebHook } from "./expectations.ts";
 import { type Cause, describeCause, type Outcome, type SentWebHook } from "./outcome.ts";
-import { formatRange, formatTime } from "./times.ts";
+import { formatOffset, formatRange, formatTime } from "./times.ts";
+import type { Plain } from "./yaml-value.ts";
 
 /** One thing that is not as expected. */
 export interface Difference {
@@ -108,7 +109,11 @@ function webhookDifference(expected: ExpectedWebHook, sent: SentWebHook, start: 
     }
   }
   if (range && (sent.time < range.from || sent.time > range.to)) {
-    return { key: ".at", expected: formatRange(range, start), got: formatTime(sent.time, start) };
+    return {
+      key: ".at",
+      expected: formatRange(range, start),
+      got: `${formatOffset(sent.time - start)}: ${describeSent(sent)}`,
+    };
   }
   return undefined;
 }
@@ -160,13 +165,22 @@ function compareSilence(outcome: Outcome, { name, line }: ExpectedCount): Differ
 }
 
 function compareLogs({ fixture, logged, lines }: Outcome): Difference[] {
-  const got =
-    lines.length === 0
-      ? "no line that matches"
-      : `no line that matches; warnings and errors began with\n${lines.join("\n")}`;
-  return fixture.expect.logs.flatMap(({ pattern, line }, i) =>
-    logged[i] ? [] : [difference(`expect.logs[${i}]`, line, String(pattern), got)],
-  );
+  return fixture.expect.logs.flatMap(({ pattern, line }, i) => {
+    if (logged[i]) return [];
+    const { name, alike } = linesLike(pattern, lines);
+    const got = alike.length === 0 ? "" : `; ${name} began with\n${alike.join("\n")}`;
+    return [difference(`expect.logs[${i}]`, line, String(pattern), `no line that matches${got}`)];
+  });
+}
+
+/** The first lines of the level that a pattern names, else those of warnings and worse. */
+function linesLike({ source }: RegExp, lines: Outcome["lines"]): { name: string; alike: readonly string[] } {
+  const level = /^\^?(\w+):/.exec(source)?.[1] as keyof typeof Level | undefined;
+  if (level !== undefined && Object.hasOwn(Level, level)) {
+    return { name: `lines of level ${level}`, alike: lines.get(Level[level]) ?? [] };
+  }
+  const alike = [...lines].flatMap(([level, texts]) => (level <= Level.warning ? texts : []));
+  return { name: "warnings and errors", alike };
 }
 
 function compareEndpoints({ fixture, endpoints }: Outcome): Difference[] {

@@ -1,9 +1,6 @@
 /** What a fixture expects of a replay: the part `expect`. */
 import { parseRange, type Range } from "./times.ts";
-import type { YamlValue } from "./yaml-value.ts";
-
-/** A JSON value as JavaScript has it. */
-export type Plain = null | boolean | number | string | Plain[] | { [key: string]: Plain };
+import type { Plain, YamlValue } from "./yaml-value.ts";
 
 /** What is left out is not checked. */
 export interface ExpectedWebHook {
@@ -73,7 +70,7 @@ function readWebHook(value: YamlValue, start: number): ExpectedWebHook {
   return {
     at: range,
     name: name?.text(),
-    body: body && (structured ? (body.json() as Plain) : body.text()),
+    body: body && (structured ? body.json() : body.text()),
     line: value.line,
   };
 }

@@ -1,4 +1,5 @@
 /** Replay fixtures: the format of `*.replay.yaml`, read and checked. */
+import { isUtf8 } from "node:buffer";
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 
@@ -8,7 +9,7 @@ import { type ByteString, toByteString } from "../byte-string.ts";
 import { parseJson } from "../json.ts";
 import { BodyError, readLoginTuple } from "../login-tuple.ts";
 import { EXPECT_KEYS, type Expectations, readExpectations } from "./expectations.ts";
-import { parseDuration, parseInstant, parseTime, TIME_FORMS } from "./times.ts";
+import { LONGEST_REPLAY, parseDuration, parseInstant, parseTime, TIME_FORMS } from "./times.ts";
 import { FixtureError, parseYaml, type YamlValue } from "./yaml-value.ts";
 
 /** Reports of a JSONL file. */
@@ -81,13 +82,23 @@ const MOST_REPEATS = 100_000_000;
  * @param file as the user named it, for messages
  * @throws {FixtureError}
  */
-export function readFixture(file: string): Fixture {
-  let text;
+export const readFixture = (file: string): Fixture => parseFixture(file, readText(file));
+
+/** @throws {FixtureError} when it cannot be read, or is no UTF-8 */
+export function readText(file: string): string {
+  let bytes;
   try {
-    text = readFileSync(file, "utf8");
+    bytes = readFileSync(file);
   } catch (error) {
     throw new FixtureError(file, 1, `cannot be read: ${(error as NodeJS.ErrnoException).code}`);
   }
+  if (isUtf8(bytes)) return bytes.toString();
+  const lines = bytes.toString("latin1").split("\n");
+  throw new FixtureError(file, lines.findIndex((line) => !isUtf8(Buffer.from(line, "latin1"))) + 1, "is not UTF-8");
+}
+
+/** @throws {FixtureError} */
+export function parseFixture(file: string, text: string): Fixture {
   const { document, root } = parseYaml(file, text);
   const { name, config, start: startValue, until, tz, ...parts } = root.mapping(KEYS);
   if (!name || !config || !startValue) {
@@ -138,8 +149,13 @@ class Reader {
   time(value: YamlValue): number {
     const time = readTime(value, this.start);
     if (time < this.start) throw value.wrong("is before `start`");
-    if (this.until !== undefined && time > this.until) throw value.wrong("is after `until`");
+    this.notAfterEnd(value, time, "is");
     return time;
+  }
+
+  private notAfterEnd(value: YamlValue, time: number, what: string): void {
+    if (this.until !== undefined && time > this.until) throw value.wrong(`${what} after \`until\``);
+    if (time > this.start + LONGEST_REPLAY) throw value.wrong(`${what} more than ten years after \`start\``);
   }
 
   report(value: YamlValue): ReportFile | InlineReport {
@@ -154,8 +170,7 @@ class Reader {
       body: readBody(fields),
       line: value.line,
     };
-    const last = inline.at + (inline.repeat - 1) * inline.every;
-    if (this.until !== undefined && last > this.until) throw value.wrong("the last repetition is after `until`");
+    this.notAfterEnd(value, inline.at + (inline.repeat - 1) * inline.every, "the last repetition is");
     try {
       readLoginTuple(parseJson(inline.body), 0, () => []);
     } catch (error) {
@@ -197,17 +212,20 @@ function readTime(value: YamlValue, start: number): number {
 function readDuration(value: YamlValue): number {
   const duration = parseDuration(value.scalarText());
   if (duration === undefined) throw value.wrong(`a duration such as 2s or 1h30m expected, got '${value.scalarText()}'`);
+  if (duration > LONGEST_REPLAY) throw value.wrong("is more than ten years");
   return duration;
 }
 
+/** A zone's own spelling, which the process needs: it takes what it does not know for UTC, and says nothing. */
 function readZone(value: YamlValue): string {
   const zone = value.text();
   try {
-    new Intl.DateTimeFormat("en", { timeZone: zone });
-  } catch {
-    throw value.wrong(`a time zone such as Europe/Berlin expected, got '${zone}'`);
+    // Intl knows offsets as zones, the process does not.
+    if (!/^[+-]/.test(zone)) return new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
   }
-  return zone;
+  throw value.wrong(`a time zone such as Europe/Berlin expected, got '${zone}'`);
 }
 
 type ReportFields = Partial<Record<Exclude<(typeof REPORT_KEYS)[number], (typeof TIMING_KEYS)[number]>, YamlValue>>;

@@ -22,8 +22,13 @@ export class LineReader implements Disposable {
   private at = 0;
   private bytesRead = 0;
 
+  /** @throws {FixtureError} when the file cannot be opened */
   constructor(private readonly file: string) {
-    this.descriptor = openSync(file, "r");
+    try {
+      this.descriptor = openSync(file, "r");
+    } catch (error) {
+      throw new FixtureError(file, 1, `cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+    }
     this.size = fstatSync(this.descriptor).size;
   }
 
@@ -40,8 +45,7 @@ export class LineReader implements Disposable {
     let end = this.text.indexOf("\n", this.at);
     while (end < 0) {
       const searched = this.text.length - this.at;
-      if (searched > LONGEST_LINE)
-        throw new FixtureError(this.file, this.line + 1, "longer than 1 MiB, as no report is");
+      this.check(searched);
       const read = readSync(this.descriptor, this.buffer, 0, PIECE, null);
       if (read === 0) return this.last();
       this.bytesRead += read;
@@ -49,6 +53,7 @@ export class LineReader implements Disposable {
       this.at = 0;
       end = this.text.indexOf("\n", searched);
     }
+    this.check(end - this.at);
     const line = this.text.slice(this.at, end);
     this.at = end + 1;
     this.line++;
@@ -59,8 +64,14 @@ export class LineReader implements Disposable {
     closeSync(this.descriptor);
   }
 
+  private check(length: number): void {
+    if (length <= LONGEST_LINE) return;
+    throw new FixtureError(this.file, this.line + 1, "longer than 1 MiB, as no report is");
+  }
+
   private last(): ByteString | undefined {
     const rest = this.text.slice(this.at);
+    this.check(rest.length);
     this.at = this.text.length;
     if (rest === "") return undefined;
     this.line++;

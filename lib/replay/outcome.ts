@@ -42,7 +42,7 @@ const MOST_KEPT = 10_000;
 const MOST_KEPT_BYTES = 64 * 1024 * 1024;
 /** Failures that are kept: they are shown, and nobody reads more. */
 const MOST_FAILURES = 10;
-/** Log lines that are kept to be shown beside those that did not come. */
+/** Log lines of each level that are kept to be shown beside those that did not come. */
 const MOST_LINES = 5;
 
 const LEVEL_NAMES = Object.fromEntries(Object.entries(Level).map(([name, level]) => [level, name]));
@@ -71,8 +71,8 @@ export class Outcome {
   failure: string | undefined;
   /** Which of the expected log lines came. */
   readonly logged: boolean[];
-  /** Log lines that looked most like an expected one: the first that are a warning or worse. */
-  readonly lines: string[] = [];
+  /** The first log lines of each level. */
+  readonly lines = new Map<Level, string[]>();
   readonly configured = emptyInventory();
   readonly used = emptyInventory();
 
@@ -87,6 +87,20 @@ export class Outcome {
 
   get backgroundCount(): number {
     return [...this.backgroundRuns.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** What happened, to be held against other expectations of the same replay; log lines are known by their patterns. */
+  under(fixture: Fixture): Outcome {
+    const came = this.fixture.expect.logs.filter((_, i) => this.logged[i]).map(({ pattern }) => String(pattern));
+    const endpoints = this.fixture.endpoints.flatMap((call, i) => {
+      const [answer, other] = [this.endpoints.get(call), fixture.endpoints[i]];
+      return answer && other ? [[other, answer] as const] : [];
+    });
+    return Object.assign(new Outcome(fixture), this, {
+      fixture,
+      logged: fixture.expect.logs.map(({ pattern }) => came.includes(String(pattern))),
+      endpoints: new Map(endpoints),
+    });
   }
 
   addWebHook(name: string, data: ByteString, happening: Happening): void {
@@ -119,7 +133,8 @@ export class Outcome {
     logs.forEach(({ pattern }, i) => {
       if (!this.logged[i]) this.logged[i] = pattern.test(text);
     });
-    if (level <= Level.warning && this.lines.length < MOST_LINES) this.lines.push(text);
+    const lines = this.lines.getOrInsertComputed(level, () => []);
+    if (lines.length < MOST_LINES) lines.push(text);
   }
 }
 

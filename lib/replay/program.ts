@@ -7,7 +7,7 @@ import type { ParseDevice } from "../login-tuple.ts";
 import { type Fixture, readFixture } from "./fixture.ts";
 import { formatJson, formatJUnit } from "./machine-output.ts";
 import { ProgressBar } from "./progress-bar.ts";
-import { findUnknown, findUnused, hasPassed, type Result, resultOf, summarize } from "./result.ts";
+import { findUnknown, findUnused, isUnusable, type Result, resultOf, summarize, type Unusable } from "./result.ts";
 import { runFixture } from "./run.ts";
 import { formatResult, formatSummary, formatUnused, type Paint } from "./text-output.ts";
 import { formatOffset } from "./times.ts";
@@ -51,16 +51,17 @@ export async function replay(files: readonly string[], options: ReplayOptions): 
     return EXIT_USAGE;
   }
   const paint: Paint = (color, word) => (draw ? `${color === "red" ? "\x1b[31m" : "\x1b[32m"}${word}\x1b[0m` : word);
-  const results: Result[] = [];
-  let usable = true;
+  const results: (Result | Unusable)[] = [];
   for (const fixture of chosen) {
-    const result = await runOne(fixture, options).catch((error: unknown) => {
+    const result = await runOne(fixture, options).catch((error: unknown): Unusable => {
       if (!(error instanceof FixtureError)) throw error;
-      printAside(error.message);
+      return { fixture, error: error.message };
     });
-    usable &&= result !== undefined;
-    if (!result) continue;
     results.push(result);
+    if (isUnusable(result)) {
+      printAside(result.error);
+      continue;
+    }
     for (const unknown of findUnknown(result)) printAside(escapeControls(unknown));
     if (!json) for (const line of formatResult(result, paint)) print(line);
   }
@@ -70,16 +71,20 @@ export async function replay(files: readonly string[], options: ReplayOptions): 
     for (const unused of findUnused(results)) print(formatUnused(unused));
     print(formatSummary(summary));
   }
-  if (junit !== undefined && !writeJUnit(junit, results, printAside)) usable = false;
+  const written = junit === undefined || writeJUnit(junit, results, printAside);
   const seconds = (stopwatch() - started) / 1000;
   const rate = Math.round(summary.reports / seconds).toLocaleString("en");
   printAside(`real time ${seconds.toFixed(1)} s, ${rate} reports a second`);
-  if (!usable) return EXIT_USAGE;
-  return results.every(hasPassed) ? EXIT_OK : EXIT_FAILED;
+  if (!written || summary.unusable > 0) return EXIT_USAGE;
+  return summary.failed === 0 ? EXIT_OK : EXIT_FAILED;
 }
 
 /** @returns whether it could be written */
-function writeJUnit(file: string, results: readonly Result[], printAside: (line: string) => void): boolean {
+function writeJUnit(
+  file: string,
+  results: readonly (Result | Unusable)[],
+  printAside: (line: string) => void,
+): boolean {
   try {
     writeFileSync(file, formatJUnit(results));
     return true;

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { resolve } from "node:path";
 
-import type { ByteString } from "../byte-string.ts";
+import { type ByteString, fromBytes } from "../byte-string.ts";
 import type { CancelTimer, Clock } from "../clock.ts";
 import { isObject, type JsonObject, parseJson } from "../json.ts";
 import type { Log } from "../log.ts";
@@ -165,7 +165,10 @@ export class Recorder {
     try {
       handle = await open(file, FLAGS, OWNER_ONLY);
       if (!(await handle.stat()).isFile()) throw new RecordError(`--record ${file}: is no regular file`);
-      await this.endLastLine(handle);
+      const end = await this.findEnd(handle);
+      // One that was there may have been open to all.
+      await handle.chmod(OWNER_ONLY);
+      await this.endLastLine(handle, end);
       return handle;
     } catch (error) {
       await handle?.close();
@@ -174,19 +177,32 @@ export class Recorder {
     }
   }
 
-  /** Half a line, which a crash has left, is cut off; one that only lacks its end gets it. */
-  private async endLastLine(handle: FileHandle): Promise<void> {
+  /**
+   * Looks at the end of the file.
+   * @returns what stands behind the last line end, and where
+   * @throws {RecordError} when the last line is no report: the file is for something else
+   */
+  private async findEnd(handle: FileHandle): Promise<{ rest: ByteString; at: number }> {
     const { size } = await handle.stat();
-    const length = Math.min(size, LONGEST_LINE);
-    const tail = Buffer.alloc(length);
-    await handle.read(tail, 0, length, size - length);
-    const end = tail.lastIndexOf("\n") + 1;
-    if (end === length) return;
-    if (end === 0 && size > length) throw new RecordError(`--record ${this.file}: holds something else than reports`);
-    if (isReport(tail.toString("latin1", end) as ByteString)) return void (await handle.write("\n"));
-    if (tail[end] !== 0x7b /* { */) throw new RecordError(`--record ${this.file}: holds something else than reports`);
-    await handle.truncate(size - length + end);
-    this.options.log.warn(`--record ${this.file}: half a line at its end, ${length - end} bytes, was cut off`);
+    const tail = Buffer.alloc(Math.min(size, 2 * LONGEST_LINE));
+    await handle.read(tail, 0, tail.length, size - tail.length);
+    const text = fromBytes(tail);
+    const end = text.lastIndexOf("\n") + 1;
+    const rest = text.slice(end) as ByteString;
+    const last = text.slice(0, end).split("\n").at(-2);
+    const isRecording = last === undefined ? size === rest.length : isReport(last as ByteString);
+    if (!isRecording || !(rest === "" || rest.startsWith("{"))) {
+      throw new RecordError(`--record ${this.file}: holds something else than reports`);
+    }
+    return { rest, at: size - rest.length };
+  }
+
+  /** Half a line, which a crash has left, is cut off; one that only lacks its end gets it. */
+  private async endLastLine(handle: FileHandle, { rest, at }: { rest: ByteString; at: number }): Promise<void> {
+    if (rest === "") return;
+    if (isReport(rest)) return void (await handle.write("\n"));
+    await handle.truncate(at);
+    this.options.log.warn(`--record ${this.file}: half a line at its end, ${rest.length} bytes, was cut off`);
   }
 }
 

@@ -1,16 +1,22 @@
 /**
  * Takes out of recorded reports who they are about: password hashes go, logins and addresses become keyed hashes. The same
  * login or address always becomes the same hash, and an address stays in its family, so that policies count as before.
- * What other fields say, such as attributes, device and session ids, is left as it is.
+ * What the other fields of a report say, such as attributes, device and session ids, is left as it is; fields that no
+ * policy sees are left out.
  */
 import { randomBytes } from "node:crypto";
 
 import { type Address, formatAddress } from "../address.ts";
 import type { ByteString } from "../byte-string.ts";
-import type { JsonObject } from "../json.ts";
+import type { Json, JsonObject } from "../json.ts";
 
 /** Rounds of the Feistel network: with 4 it is as good as a random permutation (Luby and Rackoff). */
 const ROUNDS = 4;
+/** The other fields of a report that policies see, without the password hash. */
+const KEPT: readonly string[] = [
+  ...["t", "success", "policy_reject", "fail_type", "protocol", "tls"],
+  ...["device_id", "device_attrs", "session_id", "attrs"],
+];
 /** Base64 characters of a login's hash: 96 bits, which never meet by chance. */
 const LOGIN_LENGTH = 16;
 
@@ -20,16 +26,17 @@ export class Redaction {
 
   /** @param remote as it was read from the report */
   redact(report: JsonObject, remote: Address): JsonObject {
-    const { ["pwhash" as ByteString]: _, ...rest } = report;
-    const login = rest["login" as ByteString];
-    return {
-      ...rest,
-      ...(typeof login === "string" && login !== "" ? { login: this.login(login) } : {}),
-      ...("remote" in rest ? { remote: formatAddress(this.address(remote.bytes)) as ByteString } : {}),
-    };
+    const kept = Object.entries(report).flatMap(([name, value]): [string, Json][] => {
+      if (name === "login") return typeof value === "string" ? [[name, this.login(value as ByteString)]] : [];
+      if (name === "remote") return [[name, formatAddress(this.address(remote.bytes)) as ByteString]];
+      return KEPT.includes(name) ? [[name, value]] : [];
+    });
+    return Object.fromEntries(kept);
   }
 
+  /** No login stays none. */
   private login(login: ByteString): ByteString {
+    if (login === "") return login;
     return this.hash("login", login).toString("base64url").slice(0, LOGIN_LENGTH) as ByteString;
   }
 

@@ -13,6 +13,16 @@ export interface Result {
   updated: boolean;
 }
 
+/** A fixture that turned out to be unusable while it ran, such as for a report in the middle of a file. */
+export interface Unusable {
+  fixture: Fixture;
+  error: string;
+}
+
+export const isUnusable = (one: Result | Unusable): one is Unusable => "error" in one;
+
+const usable = (all: readonly (Result | Unusable)[]): Result[] => all.filter((one): one is Result => !isUnusable(one));
+
 export const resultOf = (outcome: Outcome): Result => ({
   fixture: outcome.fixture,
   outcome,
@@ -41,10 +51,13 @@ export interface Unused extends Inventory {
   config: string;
 }
 
-/** Configurations of which something was never used. */
-export function findUnused(results: readonly Result[]): Unused[] {
+/** Configurations of which something was never used. Of a replay that ended before its time nobody can tell. */
+export function findUnused(all: readonly (Result | Unusable)[]): Unused[] {
   const configs = new Map<string, { configured: Inventory; used: Inventory }>();
+  const results = usable(all);
+  const ended = new Set(results.filter(({ outcome }) => outcome.failure).map(({ fixture }) => fixture.config));
   for (const { fixture, outcome } of results) {
+    if (ended.has(fixture.config)) continue;
     const known = configs.get(fixture.config) ?? { configured: emptyInventory(), used: emptyInventory() };
     configs.set(fixture.config, {
       configured: join(known.configured, outcome.configured),
@@ -71,6 +84,7 @@ export interface Summary {
   fixtures: number;
   passed: number;
   failed: number;
+  unusable: number;
   reports: number;
   webhooks: number;
   backgroundRuns: number;
@@ -79,14 +93,16 @@ export interface Summary {
   virtualTime: number;
 }
 
-export function summarize(results: readonly Result[]): Summary {
+export function summarize(all: readonly (Result | Unusable)[]): Summary {
+  const results = usable(all);
   const sum = (value: (result: Result) => number): number =>
     results.reduce((total, result) => total + value(result), 0);
   const passed = results.filter(hasPassed).length;
   return {
-    fixtures: results.length,
+    fixtures: all.length,
     passed,
     failed: results.length - passed,
+    unusable: all.length - results.length,
     reports: sum(({ outcome }) => outcome.reports),
     webhooks: sum(({ outcome }) => outcome.webhookCount),
     backgroundRuns: sum(({ outcome }) => outcome.backgroundCount),

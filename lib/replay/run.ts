@@ -32,11 +32,15 @@ interface RunOptions {
   progress?: ((progress: Progress) => void) | undefined;
 }
 
-/** Reports between two looks at the progress. */
+/** Events between two looks at the progress. */
 const PROGRESS_EVERY = 1000;
-/** Milliseconds after the end in which what still runs may end, and how many waits it may take for it. */
+/** Milliseconds in which the configuration, and after the end what still runs, may end, and how many waits it may take. */
 const LONGEST_END = 86_400_000;
 const MOST_STEPS_AT_END = 1_000_000;
+
+/** Functions that were stopped because they computed for too long: after so many the replay would not end in a day. */
+const MOST_STOPPED = 10;
+const STOPPED = /stopped after \S+ s on the processor/;
 
 /** @throws {FixtureError} for reports that cannot be replayed */
 export async function runFixture(fixture: Fixture, options: RunOptions): Promise<Outcome> {
@@ -63,6 +67,9 @@ class Run {
   private readonly parked = new Map<number, Cause>();
   /** Reports and endpoints that wait. */
   private pending = 0;
+  /** Reports and timers so far. */
+  private events = 0;
+  private stopped = 0;
   private loaded!: Loaded;
 
   constructor(
@@ -83,7 +90,7 @@ class Run {
   async run(): Promise<void> {
     const { fixture, clock, log, outcome } = this;
     using reports = new Reports(fixture, this.options.parseDevice);
-    this.loaded = await loadConfig(fixture.config, { clock, log, isolation: this.isolation() });
+    this.loaded = await this.load();
     const { config, policy, engine, stats } = this.loaded;
     engine.tasks.onBroken = ({ message }) => void (outcome.failure = message);
     const background = new Background({
@@ -95,7 +102,7 @@ class Run {
       config.schedules.start((schedule) => background.add(schedule));
       await this.feed(reports);
       if (fixture.until === undefined) await this.finish(() => this.pending === 0);
-      else await clock.advanceTo(fixture.until);
+      else await clock.advanceTo(fixture.until, () => this.passed(reports));
       let stopped = false;
       const stopping = background.stop().then(() => (stopped = true));
       await this.finish(() => this.pending === 0 && stopped);
@@ -110,40 +117,83 @@ class Run {
     }
   }
 
+  /** Runs the configuration, which may wait, too. */
+  private async load(): Promise<Loaded> {
+    const { fixture, clock, log } = this;
+    let ended = false;
+    const loading = loadConfig(fixture.config, { clock, log, isolation: this.isolation() }).finally(
+      () => (ended = true),
+    );
+    // It is awaited below, unless it waits without an end.
+    loading.catch(() => {});
+    // Its file is read in real time, before anything waits for the clock.
+    while (!ended && clock.pending === 0) await clock.settle();
+    await this.finish(() => ended);
+    return loading;
+  }
+
   /** Gives everything that comes from outside to the policy at its time: after what was due then, reports first. */
   private async feed(reports: Reports): Promise<void> {
-    const { clock, outcome } = this;
+    const { clock } = this;
     const limit = new Limit(() => this.loaded.config.reportTasks);
     const calls = this.fixture.endpoints.toSorted((a, b) => a.at - b.at);
     let report = reports.next();
     while (report !== undefined || calls.length > 0) {
       const isReport = report !== undefined && !(calls.length > 0 && calls[0]!.at < report.time);
       const time = isReport ? report!.time : calls[0]!.at;
-      while (clock.next <= time) await clock.step();
+      while (clock.next <= time) {
+        await clock.step();
+        this.passed(reports);
+      }
       clock.jumpTo(time);
       if (isReport) {
         this.report(report!, limit);
-        if (outcome.reports % PROGRESS_EVERY === 0) {
-          this.options.progress?.({ share: reports.progress, reports: outcome.reports, time });
-        }
         report = reports.next();
       } else this.callEndpoint(calls.shift()!);
-      if (outcome.failure !== undefined) throw new StandstillError(outcome.failure);
+      this.passed(reports);
     }
   }
 
-  /** Lets time pass until all that was begun is done. */
+  /**
+   * To be called after each event.
+   * @throws {StandstillError} when the replay cannot go on
+   */
+  private passed(reports: Reports): void {
+    const { clock, fixture, outcome, options } = this;
+    this.goOn();
+    if (++this.events % PROGRESS_EVERY !== 0) return;
+    const { start, until } = fixture;
+    const time = clock.now();
+    const share = until === undefined ? reports.progress : (time - start) / (until - start);
+    options.progress?.({ share, reports: outcome.reports, time });
+  }
+
+  private goOn(): void {
+    const { failure } = this.outcome;
+    if (failure !== undefined) throw new StandstillError(failure);
+  }
+
+  /**
+   * Lets time pass until all that was begun is done.
+   * @throws {StandstillError} when that takes too long
+   */
   private async finish(done: () => boolean): Promise<void> {
     const { clock } = this;
     const end = clock.now() + LONGEST_END;
     await clock.settle();
     for (let steps = 0; !done(); steps++) {
       if (clock.next > end || steps > MOST_STEPS_AT_END) {
-        const who = [...new Set([...this.parked.values()].map(describeCause))].slice(0, 3).join(", ");
-        throw new StandstillError(`still waiting when all was over: ${who || "a background function"}`);
+        throw new StandstillError(`still waiting: ${this.whoWaits()}`);
       }
       await clock.step();
+      this.goOn();
     }
+  }
+
+  private whoWaits(): string {
+    if (!this.loaded) return describeCause("configuration");
+    const causes = new Set([...this.parked.values()].map(describeCause));
+    return [...causes].slice(0, 3).join(", ") || "a background function";
   }
 
   private report(event: ReportEvent, limit: Limit): void {
@@ -218,7 +268,11 @@ class Run {
   private failed(label: string, what: string, cause: Cause, error: unknown): void {
     // What is no fault of the policy's has been told to onBroken, and ends the replay.
     if (this.outcome.failure !== undefined) return;
-    this.outcome.addError(`${what}: ${escapeControls((error as Error).message)}`, { time: this.clock.now(), cause });
+    const { message } = error as Error;
+    this.outcome.addError(`${what}: ${escapeControls(message)}`, { time: this.clock.now(), cause });
+    if (STOPPED.test(message) && ++this.stopped === MOST_STOPPED) {
+      this.outcome.failure = `${MOST_STOPPED} functions were stopped, the last for ${describeCause(cause)}: ${message}`;
+    }
     policyFailed({ ...this.loaded, log: this.log }, label, what, error);
   }
 

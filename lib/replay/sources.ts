@@ -4,7 +4,7 @@ import { BodyError, type LoginTuple, type ParseDevice, readLoginTuple } from "..
 import type { Fixture, InlineReport, ReportFile } from "./fixture.ts";
 import { Heap } from "./heap.ts";
 import { LineReader } from "./line-reader.ts";
-import { formatInstant } from "./times.ts";
+import { formatInstant, LONGEST_REPLAY } from "./times.ts";
 import { FixtureError } from "./yaml-value.ts";
 
 /** A report and its time. */
@@ -31,8 +31,8 @@ interface Source extends Disposable {
 
 /** Reports that are read ahead to bring them in order: senders with several threads post them slightly out of it. */
 const LOOK_AHEAD = 10_000;
-/** Milliseconds after the start in which a report may lie: far more than anybody replays. */
-const LONGEST_REPLAY = 10 * 365 * 86_400_000;
+/** U+FEFF in UTF-8, as a byte string: no JSON. */
+const BYTE_ORDER_MARK = "\xef\xbb\xbf";
 /** Bytes of a report that the fixture holds, for the progress: what recorded ones have. */
 const TYPICAL_SIZE = 400;
 
@@ -159,6 +159,8 @@ class FileSource implements Source {
       this.window.push(time, { time, tuple, file: from.file, line: lines.line });
     } catch (error) {
       if (!(error instanceof JsonError || error instanceof BodyError)) throw error;
+      const mark = lines.line === 1 && text.startsWith(BYTE_ORDER_MARK);
+      if (mark) throw new FixtureError(from.file, 1, "begins with a byte order mark: save it without one");
       const half = lines.open && error instanceof JsonError ? " (the last line has no end: is it half a line?)" : "";
       throw new FixtureError(from.file, lines.line, `${error.message}${half}`);
     }

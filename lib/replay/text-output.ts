@@ -7,6 +7,9 @@ import { formatOffset } from "./times.ts";
 /** Characters of a value that are shown; `--json` has it whole. */
 const LONGEST_VALUE = 1000;
 
+/** Differences of a fixture that are shown; `--json` has all. */
+const MOST_DIFFERENCES = 20;
+
 /** Makes a word stand out; without a terminal it stays as it is. */
 export type Paint = (color: "red" | "green", word: string) => string;
 
@@ -20,9 +23,14 @@ export function formatResult(result: Result, paint: Paint): string[] {
   ].join(", ");
   const verdict = hasPassed(result) ? paint("green", updated ? "new " : "ok  ") : paint("red", "FAIL");
   const title = `${verdict} ${escapeControls(fixture.name)}  (${fixture.file}: ${counts})`;
-  return updated
-    ? [title]
-    : [title, ...differences.flatMap((difference) => formatDifference(fixture.file, difference))];
+  if (updated) return [title];
+  const shown = differences.slice(0, MOST_DIFFERENCES);
+  const more = differences.length - shown.length;
+  return [
+    title,
+    ...shown.flatMap((difference) => formatDifference(fixture.file, difference)),
+    ...(more > 0 ? [`  … and ${count(more, "more difference")}`] : []),
+  ];
 }
 
 export const formatDifference = (file: string, { key, line, expected, got, at, cause }: Difference): string[] => [
@@ -50,6 +58,7 @@ export const formatUnused = ({ config, endpoints, background, webhooks }: Unused
 export function formatSummary(summary: Summary): string {
   const parts = [
     `${count(summary.fixtures, "fixture")}: ${summary.passed} passed, ${summary.failed} failed`,
+    ...(summary.unusable > 0 ? [`${summary.unusable} cannot be used`] : []),
     count(summary.reports, "report"),
     count(summary.webhooks, "webhook"),
     count(summary.backgroundRuns, "background run"),

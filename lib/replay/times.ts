@@ -17,6 +17,9 @@ const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d
 /** What {@link parseTime} understands, for messages. */
 export const TIME_FORMS = "an instant such as 2026-03-01T00:00:00Z or an offset from the start such as +1h30m";
 
+/** Milliseconds after the start in which all of a replay lies: far more than anybody replays. */
+export const LONGEST_REPLAY = 10 * 365 * 86_400_000;
+
 /** Both ends are included. */
 export interface Range {
   from: number;
@@ -33,8 +36,11 @@ export function parseDuration(text: string): number | undefined {
 /** Milliseconds since 1970 of an instant; undefined when it is none. */
 export function parseInstant(text: string): number | undefined {
   const time = INSTANT.test(text) ? Date.parse(text) : NaN;
-  return Number.isNaN(time) ? undefined : time;
+  return Number.isNaN(time) || !isDay(text.slice(0, 10)) ? undefined : time;
 }
+
+/** Date.parse takes 30 February for 2 March. */
+const isDay = (day: string): boolean => new Date(`${day}T00:00:00Z`).toISOString().startsWith(day);
 
 /** Milliseconds since 1970 of an instant or offset; undefined when it is neither. */
 export function parseTime(text: string, start: number): number | undefined {

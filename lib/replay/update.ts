@@ -1,15 +1,15 @@
 /** `--update`: writes what happened into a fixture. All that holds already, and the rest of the file, stays as it is. */
-import { readFileSync } from "node:fs";
-
-import { Document, isScalar, isSeq, type Node, type Pair, YAMLMap, type YAMLSeq } from "yaml";
+import { type Document, isScalar, isSeq, type Node, visit, type YAMLMap, type YAMLSeq } from "yaml";
 
 import { align } from "./align.ts";
 import { isExpected } from "./compare.ts";
+import { type Fixture, parseFixture, readText } from "./fixture.ts";
 import { type Outcome, type SentWebHook } from "./outcome.ts";
 import { replaceFile } from "./replace-file.ts";
-import type { Result } from "./result.ts";
+import { type Result, resultOf } from "./result.ts";
+import { Splice } from "./splice.ts";
 import { formatOffset } from "./times.ts";
-import { FixtureError } from "./yaml-value.ts";
+import { FixtureError, parseYaml } from "./yaml-value.ts";
 
 /** Webhooks that are listed in a new `expect`; of more, each name is counted. */
 const MOST_LISTED = 100;
@@ -18,39 +18,68 @@ type Parts = Record<string, unknown>;
 
 /**
  * @returns whether the fixture now expects what happened; some things cannot be expected, such as a request without answer
- * @throws {FixtureError} when the file cannot be written, or was changed since it was read
+ * @throws {FixtureError} when the file cannot be changed, or was changed since it was read
  */
 export function updateFixture({ fixture, outcome, differences }: Result): boolean {
-  const { document } = fixture;
+  const { document, file, text, endpoints } = fixture;
   const isNew = !document.has("expect");
-  const lacking = fixture.endpoints.some(({ expect }) => !expect);
-  if (!canBeExpected(outcome) || (differences.length === 0 && !isNew && !lacking)) return false;
-  // The text is replaced by key, so the places are taken before anything is changed.
-  const root = document.contents as YAMLMap;
-  const places = new Map(root.items.map((pair) => [pair as Pair, placeOf(pair as Pair)]));
-  const changed: string[] = [];
+  const differs = (part: string): boolean => differences.some(({ key }) => key.startsWith(part));
+  const parts = [
+    ...(isNew || differs("expect") ? ["expect"] : []),
+    ...(endpoints.some(({ expect }) => !expect) || differs("endpoints") ? ["endpoints"] : []),
+  ];
+  if (!canBeExpected(outcome) || parts.length === 0) return false;
+  for (const part of parts) refuseAliases(fixture, part);
+  const splice = new Splice(text, document);
   if (isNew) {
     document.set("expect", document.createNode(describe(outcome)));
     list(document, ["expect", "webhooks"], outcome);
-    changed.push("expect");
-  } else if (differences.some(({ key }) => key.startsWith("expect"))) {
-    mend(document, outcome);
-    changed.push("expect");
-  }
-  if (lacking || differences.some(({ key }) => key.startsWith("endpoints"))) {
-    mendEndpoints(document, outcome);
-    changed.push("endpoints");
-  }
-  if (changed.length === 0) return false;
-  const { file, text } = fixture;
-  if (readFileSync(file, "utf8") !== text) throw new FixtureError(file, 1, "was changed while it ran: not updated");
+  } else if (parts.includes("expect")) mend(document, outcome);
+  if (parts.includes("endpoints")) mendEndpoints(document, outcome);
+  const updated = splice.write(parts);
+  check(updated, outcome);
+  if (readText(file) !== text) throw new FixtureError(file, 1, "was changed while it ran: not updated");
   try {
-    replaceFile(file, root.flow ? document.toString() : splice(text, root, places, changed));
+    replaceFile(file, updated);
   } catch (error) {
     throw new FixtureError(file, 1, `cannot be updated: ${(error as NodeJS.ErrnoException).code ?? error}`);
   }
   return true;
 }
+
+/** What an alias stands for is also meant elsewhere: to change it would change that, too. */
+function refuseAliases({ file, text, document }: Fixture, part: string): void {
+  const pair = (document.contents as YAMLMap).items.find(({ key }) => isScalar(key) && key.value === part);
+  if (!pair) return;
+  visit(pair as never, {
+    Alias: (_, { source, range }) => {
+      const line = text.slice(0, range![0]).split("\n").length;
+      throw new FixtureError(file, line, `${part}: cannot be updated: write out what the alias *${source} stands for`);
+    },
+  });
+}
+
+/** However the file was written: what replaces it is read as it is meant, and nothing else in it has changed. */
+function check(updated: string, outcome: Outcome): void {
+  const { file, text } = outcome.fixture;
+  let problem;
+  try {
+    const { differences } = resultOf(outcome.under(parseFixture(file, updated)));
+    problem = differences[0]?.key;
+    if (!Bun.deepEquals(otherParts(file, updated), otherParts(file, text))) problem ??= "another part";
+  } catch (error) {
+    if (!(error instanceof FixtureError)) throw error;
+    problem = error.message;
+  }
+  if (problem === undefined) return;
+  throw new FixtureError(file, 1, `cannot be updated: its new text would be wrong, in ${problem}: change it by hand`);
+}
+
+const otherParts = (file: string, text: string): unknown[] =>
+  parseYaml(file, text)
+    .root.entries()
+    .filter(([key]) => key !== "expect" && key !== "endpoints")
+    .map(([key, value]) => [key, value.json()]);
 
 function canBeExpected({ failure, unansweredCount, endpoints, fixture, webhooks, webhookCount }: Outcome): boolean {
   if (failure !== undefined || unansweredCount > 0) return false;
@@ -144,35 +173,4 @@ function mendEndpoints(document: Document, { fixture, endpoints }: Outcome): voi
       else if (got !== expected) document.setIn([...path, "r_attrs", name], got);
     }
   });
-}
-
-/** From where to where a key and its value stand in the text. */
-function placeOf({ key, value }: Pair): [from: number, to: number] {
-  const [from, end] = (key as Node).range!;
-  return [from, (value as Node | null)?.range?.[1] ?? end];
-}
-
-/** Replaces single keys of the file, so that everything else keeps its bytes. */
-function splice(before: string, root: YAMLMap, places: Map<Pair, [number, number]>, changed: string[]): string {
-  let text = before;
-  for (const pair of root.items.toReversed() as Pair[]) {
-    const { key } = pair;
-    // One that was set just now has a plain text for its key.
-    if (!changed.includes(String(isScalar(key) ? key.value : key))) continue;
-    const place = places.get(pair);
-    const part = new Document();
-    const only = new YAMLMap();
-    if (isScalar(key)) Object.assign(key, { commentBefore: null, spaceBefore: false });
-    only.items = [pair];
-    part.contents = only as never;
-    const written = part.toString({ lineWidth: 0, verifyAliasOrder: false });
-    if (!place) {
-      text = `${text}${text.endsWith("\n") ? "" : "\n"}${written}`;
-      continue;
-    }
-    const rest = text.slice(place[1]);
-    text =
-      text.slice(0, place[0]) + written.trimEnd() + (rest === "" || rest.startsWith("\n") ? rest || "\n" : `\n${rest}`);
-  }
-  return text;
 }

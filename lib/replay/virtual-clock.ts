@@ -66,11 +66,15 @@ export class VirtualClock implements Clock {
 
   /**
    * Moves on, and lets everything happen that is due until then, promises included.
+   * @param stepped called after each event
    * @throws {StandstillError}
    */
-  async advanceTo(time: number): Promise<void> {
+  async advanceTo(time: number, stepped = (): void => {}): Promise<void> {
     await this.settle();
-    while (this.next <= time) await this.step();
+    while (this.next <= time) {
+      await this.step();
+      stepped();
+    }
     this.jumpTo(time);
   }
 

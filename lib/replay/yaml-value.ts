@@ -1,5 +1,6 @@
 /** A YAML file as values that know where they stand, so that each error names its line and key. */
 import {
+  type Alias,
   type Document,
   isAlias,
   isCollection,
@@ -13,6 +14,9 @@ import {
 
 import { escapeControls } from "../log.ts";
 
+/** A JSON value as JavaScript has it. */
+export type Plain = null | boolean | number | string | Plain[] | { [key: string]: Plain };
+
 /** A fixture cannot be used: `file:line: what is wrong`. */
 export class FixtureError extends Error {
   override name = "FixtureError";
@@ -21,11 +25,18 @@ export class FixtureError extends Error {
   }
 }
 
+/** Values that the bodies of one file may have: aliases of aliases make billions of a few lines. */
+const MOST_VALUES = 1_000_000;
+
 /** A parsed file, for values to find their lines in. */
 interface Source {
   file: string;
   document: Document;
   lines: LineCounter;
+  /** What aliases stand for: to look it up takes a walk through the file. */
+  targets: Map<Alias, Node>;
+  /** How many have become JSON. */
+  values: number;
 }
 
 /** @throws {FixtureError} */
@@ -34,7 +45,8 @@ export function parseYaml(file: string, text: string): { document: Document; roo
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [problem] = document.errors;
   if (problem) throw new FixtureError(file, lines.linePos(problem.pos[0]).line, problem.message);
-  return { document, root: new YamlValue({ file, document, lines }, document.contents, "", 1) };
+  const source: Source = { file, document, lines, targets: new Map(), values: 0 };
+  return { document, root: new YamlValue(source, document.contents, "", 1) };
 }
 
 export class YamlValue {
@@ -73,9 +85,10 @@ export class YamlValue {
     const node = this.resolved();
     if (!isMap(node)) throw this.wrongType("a mapping");
     return node.items.map(({ key, value }) => {
-      const { line } = new YamlValue(this.source, key as Node, "", this.line);
-      const name = isScalar(key) ? String(key.value) : undefined;
-      if (name === undefined) throw new FixtureError(this.source.file, line, `${this.key}: keys must be plain texts`);
+      const place = new YamlValue(this.source, key as Node, this.key, this.line);
+      if (!isScalar(key)) throw place.wrong("keys must be plain texts");
+      const name = String(key.value);
+      const { line } = place;
       return [name, new YamlValue(this.source, value as Node | null, this.key ? `${this.key}.${name}` : name, line)];
     });
   }
@@ -126,14 +139,34 @@ export class YamlValue {
   }
 
   /** The value as JSON has it. */
-  json(): unknown {
-    const value: unknown = this.resolved()?.toJS(this.source.document) ?? null;
-    return value;
+  json(): Plain {
+    return this.plain([]);
+  }
+
+  /** @param within what this is a part of: an alias may stand for that */
+  private plain(within: Node[]): Plain {
+    const node = this.resolved();
+    if (isMap(node) || isSeq(node)) {
+      if (within.includes(node)) throw this.wrong("an alias of what it is a part of");
+      const around = [...within, node];
+      if (isSeq(node)) return this.list().map((value) => value.plain(around));
+      return Object.fromEntries(this.entries().map(([name, value]) => [name, value.plain(around)]));
+    }
+    if (++this.source.values > MOST_VALUES) throw this.wrong(`the file has more than ${MOST_VALUES} values`);
+    const value = this.scalar() ?? null;
+    if (typeof value === "object" ? value === null : typeof value !== "number" || Number.isFinite(value)) {
+      return value as Plain;
+    }
+    throw this.wrong("a value that JSON has, too, expected");
   }
 
   private resolved(): Node | null | undefined {
     const { node, source } = this;
-    return isAlias(node) ? node.resolve(source.document) : node;
+    if (!isAlias(node)) return node;
+    const target = source.targets.get(node) ?? node.resolve(source.document);
+    if (!target) throw this.wrong(`the alias *${node.source} stands for nothing: no anchor &${node.source} before it`);
+    source.targets.set(node, target);
+    return target;
   }
 
   private scalar(): unknown {

@@ -19,6 +19,12 @@ test.each([
   ["", "", ""],
 ])("%p beside %p", (left, right, pairs) => expect(show(left, right).join(" ")).toBe(pairs));
 
+test("one item too few in long lists is one difference", () => {
+  const right = Array.from({ length: 5000 }, (_, i) => i);
+  const pairs = align(right.toSpliced(2500, 1), right, (a, b) => a === b);
+  expect(pairs.filter(([i, j]) => i === undefined || j === undefined)).toEqual([[undefined, 2500]]);
+});
+
 property("each item of both lists comes once, in order", 200, (random) => {
   const [left, right] = [random.list(12, () => random.pick("abc")), random.list(12, () => random.pick("abc"))];
   const pairs = align(left, right, (a, b) => a === b);

@@ -1,5 +1,6 @@
 /** The fixture format: what is wrong is named with file, line and key, and nothing runs. */
 import { describe, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
 
 import { HEAD, runReplay } from "../support/replay.ts";
 
@@ -41,7 +42,16 @@ describe("a fixture that cannot be used", () => {
     ["xyz: 1", "xyz: unknown key: known are name, config, start, until, tz, reports, http, endpoints, expect"],
     ["until: 5", /^until: an instant .* or an offset .* expected, got '5'$/],
     ["until: 2026-02-28T00:00:00Z", "until: is before `start`"],
+    ["? [a, b]\n: c", "keys must be plain texts"],
     ["tz: Europe/Atlantis", "tz: a time zone such as Europe/Berlin expected, got 'Europe/Atlantis'"],
+    ['tz: "+05:00"', "tz: a time zone such as Europe/Berlin expected, got '+05:00'"],
+    ["http: [{ url: a, body: &a { x: *a } }]", "http[0].body.x: an alias of what it is a part of"],
+    ["http: [{ url: a, body: { x: *b } }]", "http[0].body.x: the alias *b stands for nothing: no anchor &b before it"],
+    ["reports: *b", "reports: the alias *b stands for nothing: no anchor &b before it"],
+    ["http: [{ url: a, body: { ? [a] : b } }]", "http[0].body: keys must be plain texts"],
+    ["http: [{ url: a, body: [!!binary aGVsbG8=] }]", "http[0].body[0]: a value that JSON has, too, expected"],
+    ["http: [{ url: a, body: [.inf] }]", "http[0].body[0]: a value that JSON has, too, expected"],
+    ["expect: { webhooks: [{ body: &a [[*a]] }] }", /^expect\.webhooks\[0\]\.body\[0\]\[0\]: an alias of/],
     ["reports: 7", "reports: a text expected, got 7: put it in quotes"],
     ["reports: none.jsonl", /^reports: "none\.jsonl" cannot be read: ENOENT \(looked for at .*none\.jsonl\)$/],
     ["reports: spec.replay.yaml", 'reports: "spec.replay.yaml" is this fixture itself'],
@@ -56,6 +66,15 @@ describe("a fixture that cannot be used", () => {
     ["reports: [{ at: 2026-02-28T23:59:59Z }]", "reports[0].at: is before `start`"],
     ["reports: [{ at: +1m, repeat: 0 }]", "reports[0].repeat: whole number from 1 to 100000000 expected, got 0"],
     ["reports: [{ at: +1m, repeat: 2, every: 5 }]", /every: a duration such as 2s or 1h30m expected, got '5'$/],
+    ["reports: [{ at: +99999999999d }]", "reports[0].at: is more than ten years after `start`"],
+    [
+      "reports: [{ at: +1d, repeat: 3660, every: 1d }]",
+      /^reports\[0\]: the last repetition is more than ten years after/,
+    ],
+    [`reports: [{ at: +1d, every: ${"9".repeat(400)}d }]`, "reports[0].every: is more than ten years"],
+    ["until: +99999999999d", "until: is more than ten years after `start`"],
+    ["endpoints: [{ at: +3651d, name: a }]", "endpoints[0].at: is more than ten years after `start`"],
+    ["until: 2026-02-30T00:00:00Z", /^until: an instant .* expected, got '2026-02-30T00:00:00Z'$/],
     ["http: [{ status: 200 }]", "http[0]: 'url' is missing"],
     ["http: [{ url: 'http://a/', status: 99 }]", "http[0].status: whole number from 100 to 599 expected, got 99"],
     ["endpoints: [{ at: +1m }]", "endpoints[0]: 'at' and 'name' are needed"],
@@ -79,6 +98,10 @@ describe("a fixture that cannot be used", () => {
     else expect(said).toMatch(message);
   });
 
+  test("other encodings than UTF-8", async () => {
+    expect(await problem(Buffer.from(`${HEAD}# caf\xe9\n`, "latin1"))).toBe("spec.replay.yaml:4: is not UTF-8");
+  });
+
   test("after `until` nothing can happen", async () => {
     const until = `${HEAD}until: +10m\n`;
     expect(await problem(`${until}reports: [{ at: +11m }]`)).toEndWith(":5: reports[0].at: is after `until`");
@@ -93,8 +116,10 @@ describe("a fixture that cannot be used", () => {
   });
 
   test("aliases that grow without bound are refused", async () => {
-    const bomb = Array.from({ length: 9 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i},`.repeat(9)}]`).join("\n");
-    expect(await problem(`a0: &a0 [1]\n${bomb}`)).toMatch(/^spec\.replay\.yaml:\d+: a0: unknown key/);
+    const bomb = Array.from({ length: 9 }, (_, i) => `    a${i + 1}: &a${i + 1} [${`*a${i},`.repeat(9)}]`).join("\n");
+    expect(await problem(`${HEAD}http:\n- url: a\n  body:\n    a0: &a0 [1]\n${bomb}\n`)).toMatch(
+      /^spec\.replay\.yaml:\d+: http\[0\]\.body\.a\d\[.*: the file has more than 1000000 values$/,
+    );
   });
 
   test("of several, all that is wrong is told before anything runs", async () => {
@@ -128,6 +153,12 @@ describe("JSONL", () => {
       `${report(START)}\n${report(START).slice(0, 20)}`,
       /^a\.jsonl:2: not JSON: .*half a line\?\)$/,
     ],
+    ["a byte order mark", `\ufeff${report(START)}`, "a.jsonl:1: begins with a byte order mark: save it without one"],
+    [
+      "a line that is a little too long",
+      `${report(START)}\n{"login":"${"x".repeat(1024 * 1024 + 64 - 11)}"}\n`,
+      "a.jsonl:2: longer than 1 MiB, as no report is",
+    ],
     ["no object", "[1]\n", "a.jsonl:1: the body must be a JSON object, not an array"],
     ["an empty line", `${report(START)}\n\n${report(START)}`, /^a\.jsonl:2: not JSON: /],
     ["a bad address", '{"remote":"x"}', 'a.jsonl:1: remote: not an IP address: "x"'],
@@ -153,6 +184,17 @@ describe("JSONL", () => {
     const [first] = run.aside.split("\n");
     if (typeof message === "string") expect(first).toBe(message);
     else expect(first).toMatch(message);
+  });
+
+  test("a file that is gone when its turn comes", async () => {
+    const files = { "spec.conf": "", "a.jsonl": "", "a.replay.yaml": HEAD, "b.replay.yaml": `${HEAD}reports: a.jsonl` };
+    const print = (line: string): void => {
+      const file = /\((.*)a\.replay\.yaml:/.exec(line)?.[1];
+      if (file) rmSync(`${file}a.jsonl`);
+    };
+    using run = await runReplay(files, { print });
+    expect(run.code).toBe(2);
+    expect(run.aside).toStartWith("a.jsonl:1: cannot be read: ENOENT\n");
   });
 
   test("after `until` too", async () => {

@@ -119,13 +119,35 @@ describe("fails when it does not:", () => {
     expect(run.output).toContain("stopped after 1 s on the processor (setReportTimeout)");
   });
 
+  test("what was expected and what came do not look the same, and lines of the level that is expected are shown", async () => {
+    const policy = `${POLICY} infoLog("ready", {})`;
+    using run = await runPolicy(policy, `${TRAFFIC}expect: { webhooks: [{ at: +1m }], logs: ["^info: gone", "gone"] }`);
+    const lines = differences(run.output);
+    expect(lines.slice(1, 4)).toEqual([
+      "expected +1m",
+      expect.stringMatching(/^got \+1m20s: alert \{"login":"joe"/),
+      "at +1m20s (2026-03-01T00:01:20Z)",
+    ]);
+    expect(run.output).toContain("lines of level info began with\n              info: ready\n");
+    expect(run.output).toContain("warnings and errors began with\n              warning: third failure: ");
+  });
+
   test.each([
     ["sleep(0)", "more than 100000 waits ended at one time"],
-    ["sleep(3600)", "still waiting when all was over: report spec.replay.yaml:4 (login= remote=0.0.0.0 failure)"],
+    ["sleep(3600)", "still waiting: report spec.replay.yaml:4 (login= remote=0.0.0.0 failure)"],
     ["httpRequest{url='http://a/'}", "more than 100000 waits ended at one time"],
   ])("a policy that waits without an end by %s", async (wait, problem) => {
     const endless = `setReport(function() while true do ${wait} end end)`;
     using run = await runPolicy(endless, "reports: [{ at: +1m }]\nhttp: [{ url: 'http://a/*' }]");
+    expect(run.code).toBe(1);
+    expect(run.output).toContain(problem);
+  });
+
+  test.each([
+    ["while true do sleep(3600) end", "still waiting: the configuration"],
+    ["while true do sleep(0) end", "more than 100000 waits ended at one time"],
+  ])("a configuration that waits without an end by %s", async (wait, problem) => {
+    using run = await runPolicy(wait, TRAFFIC);
     expect(run.code).toBe(1);
     expect(run.output).toContain(problem);
   });
@@ -138,6 +160,25 @@ describe("fails when it does not:", () => {
       "spec.replay.yaml http",
       "expected an entry that answers",
       "got GET http://es:9200/x?q=1",
+    ]);
+  });
+
+  test.each([
+    ["reports", "setReport(function() while true do end end)", "reports: [{ at: +1m, repeat: 1000000 }]"],
+    [
+      "background functions",
+      `setBackground("f", function() while true do end end) intervalScheduleBackgroundFunc("00:00:01", "f")`,
+      "until: +300d",
+    ],
+  ])("%s that compute without an end, after ten of them", async (_, policy, rest) => {
+    using run = await runPolicy(`setReportTimeout(0.01) ${policy}`, rest);
+    expect(run.code).toBe(1);
+    expect(differences(run.output)).toEqual([
+      "spec.replay.yaml replay",
+      "expected runs to its end",
+      expect.stringMatching(
+        /^got 10 functions were stopped, the last for (report|background).*: .*stopped after 0\.01 s/,
+      ),
     ]);
   });
 
@@ -183,6 +224,12 @@ test("a name that stays silent because there is none is told", async () => {
   expect(run.aside).toMatch(
     /^spec\.replay\.yaml:5: \S+ has no webhook "alrt"\n\S+:5: \S+ has no background function "tock"\n/,
   );
+});
+
+test("of a replay that could not go on it does not say what was never exercised", async () => {
+  using run = await runPolicy(`${POLICY} setReport(function() sleep(1e6) end)`, TRAFFIC);
+  expect(run.code).toBe(1);
+  expect(run.output).not.toContain("never exercised");
 });
 
 test("at the end it says what was never exercised", async () => {

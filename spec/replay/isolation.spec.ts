@@ -28,6 +28,7 @@ describe("time", () => {
   test.each([
     ["UTC", "00:01:30 UTC"],
     ["Europe/Berlin", "01:01:30 CET"],
+    ["europe/berlin", "01:01:30 CET"],
     ["America/New_York", "19:01:30 EST"],
   ])("is local in the zone of the fixture: %s", async (tz, expected) => {
     const before = process.env["TZ"];
@@ -35,7 +36,12 @@ describe("time", () => {
       `say(os.date("%H:%M:%S"), os.time{ year = 2026, month = 3, day = 1, hour = 0 })`,
       `tz: ${tz}`,
     );
-    const midnight = { UTC: 1772323200, "Europe/Berlin": 1772319600, "America/New_York": 1772341200 }[tz];
+    const midnight = {
+      UTC: 1772323200,
+      "Europe/Berlin": 1772319600,
+      "europe/berlin": 1772319600,
+      "America/New_York": 1772341200,
+    }[tz];
     expect(text).toBe(`${expected.split(" ")[0]} ${midnight}`);
     expect(process.env["TZ"]).toBe(before!);
   });
@@ -112,11 +118,23 @@ describe("effects", () => {
     expect(existsSync(join(run.folder, "new.txt"))).toBe(false);
   });
 
-  test("what a policy prints becomes a line of the log", async () => {
-    const policy = `setReport(function() print("hello", 1) io.stderr:write("oops\\n") end)`;
-    const logs = String.raw`expect: { logs: ['^info: print: hello\\t1$', '^info: print: oops$'] }`;
-    using run = await runPolicy(policy, `reports: [{ at: +1m }]\n${logs}`);
-    expect(run.output).toStartWith("ok ");
+  test("each line that a policy prints becomes one of the log, at its time", async () => {
+    const policy = `io.write("star") setReport(function()
+        print("hello", 1) io.stderr:write("oo") print() io.write("two\\nlines") io.stderr:write("ps\\n")
+        sleep(1) io.write(" of it\\n") io.write(("x"):rep(5000), " no end")
+      end)`;
+    using run = await runPolicy(policy, `reports: [{ at: +1m }]`, { verbose: true });
+    expect(
+      [...run.output.matchAll(/^ {2}(\S+) {2}log info: print: (.*)$/gm)].map(([, at, text]) => [at, text]),
+    ).toEqual([
+      ["+1m", "starhello\\t1"],
+      ["+1m", ""],
+      ["+1m", "two"],
+      ["+1m", "oops"],
+      ["+1m1s", "lines of it"],
+      ["+1m1s", "x".repeat(4096)],
+      ["+1m1s", `${"x".repeat(5000 - 4096)} no end`],
+    ]);
   });
 
   test("nothing listens, whatever the configuration says", async () => {
@@ -181,6 +199,14 @@ test("a webhook names the report that caused it, also after waits of several at 
     ["fast", "+7s", "fast"],
     ["slow", "+11s", "slow"],
   ]);
+});
+
+test("a configuration that waits is waited for, and its requests are answered", async () => {
+  using run = await runPolicy(
+    `sleep(90) infoLog(httpRequest{ url = "http://a/" }.status .. os.date("! %T"))`,
+    "http: [{ url: 'http://a/', status: 404 }]\nexpect: { logs: ['^info: 404 00:01:30$'] }",
+  );
+  expect(run).toMatchObject({ code: 0 });
 });
 
 test("fixtures do not see each other", async () => {

@@ -1,9 +1,11 @@
 /** --json, --junit, --run, the progress, and what ends up where. */
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { readFixture } from "../../lib/replay/fixture.ts";
 import { formatProgress, ProgressBar } from "../../lib/replay/progress-bar.ts";
+import { type Progress, runFixture } from "../../lib/replay/run.ts";
 import { temporaryFolder } from "../support/daemon.ts";
 import { HEAD, runReplay } from "../support/replay.ts";
 
@@ -55,6 +57,7 @@ describe("--json", () => {
       fixtures: 2,
       passed: 1,
       failed: 1,
+      unusable: 0,
       reports: 2,
       webhooks: 2,
       background_runs: 0,
@@ -77,13 +80,42 @@ test("--junit is XML, whatever names and bodies hold", async () => {
   expect(run.code).toBe(1);
   const xml = readFileSync(junit, "utf8");
   expect(elements(xml)).toEqual([
-    ["testsuites", { tests: "2", failures: "1" }],
-    ["testsuite", { name: "trackalert --replay", tests: "2", failures: "1" }],
+    ["testsuites", { tests: "2", failures: "1", errors: "0" }],
+    ["testsuite", { name: "trackalert --replay", tests: "2", failures: "1", errors: "0" }],
     ["testcase", { classname: join(run.folder, "good.replay.yaml"), name: "good" }],
     ["testcase", { classname: join(run.folder, "bad.replay.yaml"), name: '<bad> & "x" \ufffd[31m' }],
     ["failure", { message: "expect.webhooks" }],
   ]);
   expect(xml).toContain("a&lt;b&gt;&amp;");
+});
+
+test("a fixture that turns out to be unusable is told everywhere", async () => {
+  using folder = temporaryFolder();
+  const junit = join(folder.path, "out.xml");
+  const files = {
+    "spec.conf": "",
+    "bad.replay.yaml": `${HEAD}reports: a.jsonl\n`,
+    "good.replay.yaml": HEAD,
+    "a.jsonl": "[1]\n",
+  };
+  using run = await runReplay(files, { junit });
+  expect(run.code).toBe(2);
+  expect(run.aside).toStartWith("a.jsonl:1: the body must be a JSON object, not an array\n");
+  expect(run.output).toMatch(/^ok .*\n2 fixtures: 1 passed, 0 failed, 1 cannot be used, 0 reports, /);
+  expect(elements(readFileSync(junit, "utf8")).slice(1, 4)).toEqual([
+    ["testsuite", { name: "trackalert --replay", tests: "2", failures: "0", errors: "1" }],
+    ["testcase", { classname: join(run.folder, "bad.replay.yaml"), name: "spec" }],
+    ["error", { message: "cannot be used" }],
+  ]);
+  using json = await runReplay(files, { json: true });
+  const { fixtures, summary } = JSON.parse(json.output);
+  expect(fixtures[0]).toEqual({
+    file: "bad.replay.yaml",
+    name: "spec",
+    passed: false,
+    error: "a.jsonl:1: the body must be a JSON object, not an array",
+  });
+  expect(summary).toMatchObject({ fixtures: 2, passed: 1, failed: 0, unusable: 1 });
 });
 
 test("--junit that cannot be written is told, with exit code 2", async () => {
@@ -128,6 +160,18 @@ describe("text", () => {
     expect(drawn.output).toContain("\x1b[31mFAIL\x1b[0m ");
   });
 
+  test("shows so many differences as a person reads, and --json has all", async () => {
+    const many = {
+      "spec.conf": FILES["spec.conf"],
+      "spec.replay.yaml": `${HEAD}reports: [{ at: +1m, login: joe, repeat: 25 }]\nexpect: { webhooks: [] }\n`,
+    };
+    using text = await runReplay(many);
+    expect(text.output.match(/expected +nothing/g)).toHaveLength(20);
+    expect(text.output).toContain("\n  … and 5 more differences\n");
+    using json = await runReplay(many, { json: true });
+    expect(JSON.parse(json.output).fixtures[0].differences).toHaveLength(25);
+  });
+
   test("ends with what it all adds up to", async () => {
     using run = await runReplay(FILES);
     expect(run.output).toEndWith(
@@ -156,6 +200,18 @@ describe("progress", () => {
     expect(formatProgress(progress, start, 20)).toBe(
       "██████░░░░░░░░░░░░░░░░░░ 25 %  1,250,000 reports  +7d12h  62,500/s  60 s left",
     );
+  });
+
+  test("is told where time passes without reports, too", async () => {
+    const policy = `setBackground("f", function() end) intervalScheduleBackgroundFunc("00:00:10", "f")`;
+    using folder = temporaryFolder();
+    const file = join(folder.path, "spec.replay.yaml");
+    writeFileSync(join(folder.path, "spec.conf"), policy);
+    writeFileSync(file, `${HEAD}until: +1d\n`);
+    const seen: Progress[] = [];
+    await runFixture(readFixture(file), { parseDevice: () => [], progress: (progress) => seen.push(progress) });
+    expect(seen.length).toBeGreaterThan(3);
+    for (const { share, time } of seen) expect(share).toBe((time - Date.UTC(2026, 2, 1)) / 86_400_000);
   });
 
   test("of what is done soon shows nothing", () => {

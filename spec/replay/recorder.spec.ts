@@ -100,6 +100,11 @@ describe("redacted", () => {
     ] as never);
   });
 
+  test("only what policies see is kept, of types that they see", async () => {
+    const report = { t: 5, login: { name: "joe" }, tls: true, session_id: "s", user: "joe", pwhash: ["ea39"] };
+    expect(await parsed(JSON.stringify(report))).toEqual([{ t: 5, tls: true, session_id: "s" }] as never);
+  });
+
   test("two runs have different hashes", async () => {
     const [[one], [other]] = [await parsed(body("joe", "192.0.2.1")), await parsed(body("joe", "192.0.2.1"))];
     expect(one!["login"]).not.toBe(other!["login"]!);
@@ -116,6 +121,15 @@ describe("the file", () => {
       await recorder.close();
     }
     expect(readFileSync(file, "utf8")).toBe('{"t":1}\n{"t":2}\n');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  test("becomes its owner's alone if it was there before", async () => {
+    using folder = temporaryFolder();
+    const file = join(folder.path, "out.jsonl");
+    writeFileSync(file, '{"t":1}\n', { mode: 0o644 });
+    const { recorder } = await startRecorder(file);
+    await recorder.close();
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
@@ -170,12 +184,16 @@ describe("the file", () => {
     expect(logs).toEqual(message ? [expect.stringMatching(message)] : []);
   });
 
-  test.each(["root:x:0:0", "x".repeat(2_000_000)])("that holds something else is not touched", async (content) => {
+  test.each([
+    ...["root:x:0:0", "x".repeat(3_000_000), 'infoLog("x")\n', "\n", '{"t":1}\n[1]\n', 'a = 1\n{"t":1}'],
+    `${"x".repeat(3_000_000)}\n`,
+  ])("that holds something else is not touched", async (content) => {
     using folder = temporaryFolder();
     const file = join(folder.path, "other");
-    writeFileSync(file, content);
+    writeFileSync(file, content, { mode: 0o644 });
     await expect(startRecorder(file)).rejects.toThrow("holds something else than reports");
     expect(readFileSync(file, "utf8") === content).toBe(true);
+    expect(statSync(file).mode & 0o777).toBe(0o644);
   });
 
   test("that is no file, or cannot be written, is refused", async () => {

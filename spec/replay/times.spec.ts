@@ -33,9 +33,12 @@ describe("instants", () => {
   test.each(["2026-03-01T00:00:00Z", "2026-03-01T01:00+01:00", "2026-02-28T19:00:00.000-05:00"])("%s", (text) =>
     expect(parseInstant(text)).toBe(START),
   );
-  test.each(["2026-03-01", "2026-03-01T00:00:00", "2026-13-01T00:00:00Z", "now", "1772323200"])("%s is none", (text) =>
-    expect(parseInstant(text)).toBeUndefined(),
-  );
+  test.each([
+    ...["2026-03-01", "2026-03-01T00:00:00", "2026-13-01T00:00:00Z", "now", "1772323200"],
+    ...["2026-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-01-00T00:00:00Z"],
+  ])("%s is none", (text) => expect(parseInstant(text)).toBeUndefined());
+  test("29 February is one in leap years", () =>
+    expect(parseInstant("2028-02-29T00:00:00Z")).toBe(Date.UTC(2028, 1, 29)));
 });
 
 describe("ranges", () => {

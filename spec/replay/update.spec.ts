@@ -98,6 +98,93 @@ ${REPORTS}`;
 ${REPORTS}`);
 });
 
+test("comments stay as often as they are written", async () => {
+  expect(
+    await update(`${HEAD}${REPORTS}# before
+expect:
+  # why
+  stats: { reports: 3 } # stats
+  errors: 1 # three
+  # below
+
+# between
+until: +1h # end
+# last
+`),
+  ).toBe(`${HEAD}${REPORTS}# before
+expect:
+  # why
+  stats: { reports: 2 } # stats
+  errors: 0 # three
+  # below
+
+# between
+until: +1h # end
+# last
+`);
+  expect(await update(`${HEAD}expect: # what we want\n  errors: 1\nuntil: +1s\n`)).toBe(
+    `${HEAD}expect:\n  # what we want\n  errors: 0\nuntil: +1s\n`,
+  );
+  expect(await update(`${HEAD}expect: { errors: 1 } # flow\n# last`)).toBe(
+    `${HEAD}expect: { errors: 0 } # flow\n# last`,
+  );
+});
+
+describe("however the file is written:", () => {
+  const indent = (text: string): string => text.replaceAll(/^(?=.)/gm, "  ");
+  const expected = "expect:\n  webhooks: []\n  stats:\n    reports: 0\n    custom:\n      n: 0\n";
+
+  test("indented", async () => {
+    expect(await update(indent(HEAD))).toBe(indent(HEAD + expected));
+    expect(await update(indent(`${HEAD}expect:\n  errors: 1\n  background: { f: 1 }\nuntil: +3m`))).toBe(
+      indent(`${HEAD}expect:\n  errors: 0\n  background: { f: 3 }\nuntil: +3m`),
+    );
+  });
+
+  test("with an end of the document before that of the file", async () => {
+    expect(await update(`---\n${HEAD}# last\n...\n# behind\n`)).toBe(`---\n${HEAD}# last\n${expected}...\n# behind\n`);
+  });
+
+  test("with the line ends of Windows, and a byte order mark", async () => {
+    const windows = (text: string): string => `\ufeff${text.replaceAll("\n", "\r\n")}`;
+    expect(await update(windows(HEAD))).toBe(windows(HEAD + expected));
+    expect(await update(windows(`${HEAD}expect:\n  errors: 1 # one\n  # below\nuntil: +1s\n`))).toBe(
+      windows(`${HEAD}expect:\n  errors: 0 # one\n  # below\nuntil: +1s\n`),
+    );
+  });
+});
+
+describe("a file that would be wrong is left alone:", () => {
+  test.each([
+    [
+      "an alias for what is expected",
+      "http: [{ url: a, body: &e [{ name: b }] }]\nexpect: { webhooks: *e }",
+      "spec.replay.yaml:5: expect: cannot be updated: write out what the alias *e stands for",
+    ],
+    [
+      "an alias for all that is expected",
+      "http: [{ url: a, body: &e { errors: 3 } }]\nexpect: *e",
+      "spec.replay.yaml:5: expect: cannot be updated: write out what the alias *e stands for",
+    ],
+    [
+      "an anchor that would be gone",
+      "expect: { webhooks: [&w { name: b }] }\nhttp: [{ url: a, body: *w }]",
+      /^spec\.replay\.yaml:1: cannot be updated: its new text would be wrong, in .*:5: http\[0\]\.body: the alias \*w/,
+    ],
+  ])("%s", async (_, rest, message) => {
+    const fixture = `${HEAD}${rest}\n`;
+    using run = await runReplay({ "spec.conf": POLICY, "spec.replay.yaml": fixture }, { update: true });
+    expect({ code: run.code, output: run.output.split("\n")[0] }).toEqual({
+      code: 2,
+      output: expect.not.stringMatching(/^new/),
+    });
+    const [first] = run.aside.split("\n");
+    if (typeof message === "string") expect(first).toBe(message);
+    else expect(first).toMatch(message);
+    expect(readFileSync(join(run.folder, "spec.replay.yaml"), "utf8")).toBe(fixture);
+  });
+});
+
 test("answers of endpoints are filled in and mended", async () => {
   const updated = await update(`${HEAD}expect: { errors: 0 }
 endpoints:
