@@ -73,6 +73,8 @@ export class Recorder {
   record(body: ByteString, tuple: LoginTuple, receivedAt: number): void {
     if (this.waiting > MOST_WAITING) return this.lose(1, "the disk is too slow");
     const line = this.redaction ? this.redactedLine(this.redaction, body, tuple) : lineOf(body, tuple.t, receivedAt);
+    // Redaction writes numbers anew, at length, and a replay would refuse the whole file.
+    if (line.length - 1 > LONGEST_LINE) return this.lose(1, "a report is longer than a replay reads");
     this.lines.push(line);
     this.size += line.length;
     this.waiting += line.length;

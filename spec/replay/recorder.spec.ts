@@ -56,6 +56,18 @@ describe("a line", () => {
   ])("of %p", async (body, line) => {
     expect(await recorded([body])).toEqual([line]);
   });
+
+  test("that a replay would refuse is not written", async () => {
+    using folder = temporaryFolder();
+    const file = join(folder.path, "out.jsonl");
+    const { recorder, record, logs, metrics } = await startRecorder(file, true);
+    record(`{"login":"x","attrs":{"k":[${"1e20,".repeat(60_000)}1]}}`);
+    record('{"login":"x"}');
+    await recorder.close();
+    expect(readFileSync(file, "utf8").split("\n")).toHaveLength(2);
+    expect(logs.join("\n")).toContain("a report is longer than a replay reads");
+    expect(await metrics.format()).toContain("trackalert_record_lost_total 1\n");
+  });
 });
 
 describe("redacted", () => {
