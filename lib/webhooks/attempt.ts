@@ -63,7 +63,8 @@ async function readSome(response: Response): Promise<boolean> {
   const { body, headers } = response;
   if (!body) return true;
   const length = headers.get("content-length");
-  if (length !== null && Number(length) <= MOST_READ) {
+  // Beside a transfer encoding the length says nothing.
+  if (length !== null && Number(length) <= MOST_READ && !headers.has("transfer-encoding")) {
     await response.arrayBuffer(); // a third cheaper than a reader
     return true;
   }

@@ -54,6 +54,7 @@ export class EventStore {
     const owner: SpoolOwner = {
       events: () => this.all(),
       found: (events) => events.forEach((event) => this.takeOver(event)),
+      keep: (entry, body) => this.holdInMemory(entry, body),
       lost: (entry) => this.lose(entry),
     };
     const { clock, log } = this.ports;
@@ -84,8 +85,9 @@ export class EventStore {
     };
     this.spool?.add(entry, false);
     this.queue.add(entry);
-    if (this.queue.bytes > MOST_BYTES) this.release(entry);
-    while (this.queue.bytes > MOST_BYTES) {
+    if (this.queue.bytes > MOST_BYTES) this.releaseAll();
+    // An event that is in the spool needs no room here.
+    while (entry.body && this.queue.bytes > MOST_BYTES) {
       if (this.makeRoom(hook, "bytes")) continue;
       this.queue.delete(entry);
       return this.dropNew(hook, "the queue has too many bytes");
@@ -178,6 +180,13 @@ export class EventStore {
     deliverer.found(entry);
   }
 
+  /** There is no room in the spool for an event whose body it had. @returns whether there is here */
+  private holdInMemory(entry: Entry, body: Buffer): boolean {
+    if (!this.queue.has(entry) || this.queue.bytes + body.length > MOST_BYTES) return false;
+    this.queue.hold(entry, body);
+    return true;
+  }
+
   /** The body of this event cannot be read any more. */
   private lose(entry: Entry): void {
     if (!this.deadLetters.delete(entry)) {
@@ -229,9 +238,14 @@ export class EventStore {
     if (this.spool?.has(entry)) this.queue.release(entry);
   }
 
+  /** Frees the memory of all bodies that the spool has too, but for those in flight. */
+  private releaseAll(): void {
+    for (const entry of this.queue) if (entry.body && !entry.inFlight) this.release(entry);
+  }
+
   /** Brings the spool up to date; what is not in it yet, as there was no room, is put in. */
   private keep(entry: Entry, dead: boolean): void {
-    if (this.spool?.has(entry)) this.spool.save(entry, dead);
-    else this.spool?.add(entry, dead);
+    if (entry.row === undefined) this.spool?.add(entry, dead);
+    else this.spool?.save(entry, dead);
   }
 }

@@ -72,7 +72,9 @@ export class Queue implements Iterable<Entry> {
     let largest = this.shares.get(hookName);
     for (const share of this.shares.values()) if (sizeOf(share) > sizeOf(largest)) largest = share;
     if (!largest || largest === this.shares.get(hookName)) return undefined;
-    for (const entry of largest.entries) if (!entry.inFlight) return entry;
+    for (const entry of largest.entries) {
+      if (!entry.inFlight && (measure === "events" || entry.body)) return entry;
+    }
     return undefined;
   }
 }

@@ -70,7 +70,7 @@ export class SpoolFile {
    */
   static open(path: string, mostBytes: number): { file: SpoolFile; events: SpooledEvent[] } {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    closeSync(openSync(path, "a", 0o600));
+    createFile(path);
     const database = new Database(path, { readwrite: true });
     try {
       // Held from the first look until the process ends, however it ends: no other daemon delivers the same events.
@@ -88,7 +88,7 @@ export class SpoolFile {
       );
       const events = select.all() as SpooledEvent[];
       select.finalize();
-      return { file: new SpoolFile(path, database, identityOf(path)!), events };
+      return { file: new SpoolFile(path, database, identityOf(path)), events };
     } catch (error) {
       database.close();
       throw error;
@@ -124,7 +124,12 @@ export class SpoolFile {
 
   /** Whether it is still what its path leads to: somebody may have removed or replaced it. */
   isInPlace(): boolean {
-    return identityOf(this.path) === this.identity;
+    try {
+      return identityOf(this.path) === this.identity;
+    } catch (error) {
+      // What cannot be seen now may still be there; only what is known to be gone is replaced.
+      return !/^(ENOENT|ENOTDIR)$/.test((error as NodeJS.ErrnoException).code ?? "");
+    }
   }
 
   close(): void {
@@ -154,18 +159,26 @@ function prepare(database: Database): void {
     throw new ForeignFileError("it is another program's: move it away, or name another folder (setStateDir)");
   }
   database.transaction(() => {
-    database.run(isFormer ? "alter table events add column pause integer not null default 0" : SCHEMA);
+    if (isFormer) {
+      database.run("alter table events add column pause integer not null default 0");
+      database.run("update events set pause = max(due - created, 0) where attempts > 0");
+    } else database.run(SCHEMA);
     database.run(`pragma user_version = ${VERSION}`);
   })();
 }
 
-/** @returns undefined when there is nothing, or its folder cannot be read */
-function identityOf(path: string): string | undefined {
+/** @throws when there is nothing, or its folder cannot be read */
+function identityOf(path: string): string {
+  const { dev, ino } = statSync(path, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
+/** Makes it, for the owner alone. One that is there is not even opened: closing it would give SQLite's locks on it away. */
+function createFile(path: string): void {
   try {
-    const { dev, ino } = statSync(path, { bigint: true });
-    return `${dev}:${ino}`;
-  } catch {
-    return undefined;
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
 }
 

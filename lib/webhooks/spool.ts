@@ -26,6 +26,8 @@ export interface SpoolOwner {
   events(): Iterable<{ entry: Entry; dead: boolean }>;
   /** Takes over what a file had that was opened. */
   found(events: SpooledEvent[]): void;
+  /** Takes the body of an event that the former file had and this one has no room for. @returns false for none here either */
+  keep(entry: Entry, body: Buffer): boolean;
   /** Only a file that is gone had the body of this event. */
   lost(entry: Entry): void;
 }
@@ -44,10 +46,12 @@ export class Spool {
   private file: SpoolFile | undefined;
   /** Whether the file can be written; one that cannot may still have bodies. */
   private usable = false;
+  private corrupt = false;
   /** What is to be written, by row. */
   private readonly changes = new Map<number, Change>();
   private cancelFlush: CancelTimer | undefined;
   private cancelRetry: CancelTimer | undefined;
+  private cancelCatchUp: CancelTimer | undefined;
   /** Why the file could not be opened at the last try. */
   private reported = "";
   private readonly flood: LogFlood;
@@ -60,6 +64,7 @@ export class Spool {
   /** Opens the file, and hands over what is in it. One that is corrupt is moved aside. What cannot be used is reported. */
   open(): void {
     const { log, clock, owner } = this.options;
+    if (!this.corrupt && this.file?.isInPlace()) return this.resume();
     const before = this.file;
     let opened: ReturnType<typeof SpoolFile.open>;
     try {
@@ -76,6 +81,7 @@ export class Spool {
     }
     this.file = opened.file;
     this.usable = true;
+    this.corrupt = false;
     this.reported = "";
     this.changes.clear();
     const known = new Map(Array.from(owner.events(), ({ entry }) => [entry.deliveryId, entry]));
@@ -112,14 +118,14 @@ export class Spool {
 
   /** Writes soon what became of an event. */
   save(entry: Entry, dead: boolean): void {
-    if (!this.has(entry)) return;
-    this.changes.set(entry.row!, { entry, dead });
+    if (entry.row === undefined) return;
+    this.changes.set(entry.row, { entry, dead });
     this.flushSoon();
   }
 
   delete(entry: Entry): void {
-    if (!this.has(entry)) return;
-    this.changes.set(entry.row!, undefined);
+    if (entry.row === undefined) return;
+    this.changes.set(entry.row, undefined);
     this.flushSoon();
   }
 
@@ -141,9 +147,27 @@ export class Spool {
   close(): void {
     this.flush();
     this.cancelRetry?.();
+    this.cancelCatchUp?.();
     this.usable = false;
     this.guard((file) => file.close());
     this.flood.close();
+  }
+
+  /** Goes on with the file that was used before: it had been moved away, and is back. */
+  private resume(): void {
+    this.usable = true;
+    this.reported = "";
+    this.options.log.notice(`webhooks: ${this.path} is used again`);
+    this.catchUp();
+  }
+
+  /** Writes what could not be written, as far as there is room now. */
+  private catchUp(): void {
+    this.cancelCatchUp = undefined;
+    this.flush();
+    for (const { entry, dead } of [...this.options.owner.events()]) {
+      if (entry.row === undefined && entry.body && !this.add(entry, dead)) return;
+    }
   }
 
   private openFile(): ReturnType<typeof SpoolFile.open> {
@@ -169,7 +193,7 @@ export class Spool {
       if (entry.row !== undefined) this.save(entry, dead);
       else if (body) this.guard((file) => (entry.row = file.insert(entry, body, dead)));
       if (entry.row !== undefined) moved++;
-      else if (!entry.body) lost.push(entry);
+      else if (!entry.body && !(body && this.options.owner.keep(entry, body))) lost.push(entry);
     }
     return { moved, lost };
   }
@@ -187,9 +211,11 @@ export class Spool {
       const { message } = error as Error;
       if (!this.usable || !isCorrupt(error)) {
         this.flood.error(`webhooks: ${this.path}: ${message}: events are kept in memory alone`);
+        if (this.usable) this.cancelCatchUp ??= this.options.clock.after(RETRY, () => this.catchUp());
         return undefined;
       }
       this.usable = false;
+      this.corrupt = true;
       const aside = moveAside(this.path, this.options.clock.now());
       this.options.log.error(`webhooks: ${this.path}: ${message}: ${aside}, and a new one is begun`);
       this.open();

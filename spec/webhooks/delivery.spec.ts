@@ -4,6 +4,7 @@ import type { Outcome } from "../../lib/webhooks/attempt.ts";
 import { DeadLetters } from "../../lib/webhooks/dead-letters.ts";
 import type { Entry } from "../../lib/webhooks/entry.ts";
 import type { WebHookRequest } from "../../lib/webhooks/hook.ts";
+import { temporaryFolder } from "../support/daemon.ts";
 import { closedPort } from "../support/web.ts";
 import { START, startDelivery, startReceiver } from "../support/webhooks.ts";
 
@@ -255,6 +256,24 @@ describe("the queue", () => {
     test.send("b", large);
     expect(Array.from(test.delivery.events.deadLetters, ({ hookName }) => hookName)).toEqual(["a"]);
     expect(test.delivery.events.queue.size).toBe(15);
+  });
+
+  test("has no bound in bytes for what is in the spool: it needs no memory", async () => {
+    using folder = temporaryFolder();
+    const { attempt } = heldAttempts();
+    const settings = { threads: 1, connsPerThread: 1 };
+    using test = startDelivery({ hooks: urls(["a", "b"]), attempt, settings, folder: folder.path });
+    const { events } = test.delivery;
+    const large = "x".repeat(50 * 1024 * 1024);
+    for (let i = 0; i < 3; i++) test.send("a", large);
+    const released = [...events.queue][1]!;
+    events.postpone(released);
+    for (let i = 0; i < 3; i++) test.send("a", large);
+    events.body(released); // as for its next attempt: now there is more than memory should have
+    for (const body of ["1", "2"]) test.send("b", body);
+    test.send("a", "3");
+    expect([events.queue.size, events.deadLetters.size]).toEqual([9, 0]);
+    expect(await test.metrics()).not.toMatch(/_dropped_total\{.*\} [1-9]/);
   });
 
   test("has a bound in bytes too", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import net, { type AddressInfo } from "node:net";
 
 import { closedPort, startRaw, type WebServer } from "../support/web.ts";
 import { START, startDelivery, startReceiver } from "../support/webhooks.ts";
@@ -96,6 +96,26 @@ describe("a receiver that", () => {
     const { port } = server.address() as AddressInfo;
     expect(await sendOnce(`http://127.0.0.1:${port}/`)).toMatchObject({ attempts: 1, dead: false });
     await cut.promise;
+    server.close();
+  });
+
+  test("says a length and sends chunks without end is cut off all the same", async () => {
+    const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n";
+    const chunk = `10000\r\n${"x".repeat(0x10000)}\r\n`;
+    const closed = Promise.withResolvers<void>();
+    const server = net.createServer((socket) => {
+      const write = (): void => void (socket.write(chunk) ? setImmediate(write) : undefined);
+      socket
+        .on("error", () => {})
+        .on("drain", write)
+        .on("close", () => closed.resolve());
+      socket.once("data", () => (socket.write(head), write()));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    // On a clock that stands still nothing else would end it.
+    expect(await sendOnce(`http://127.0.0.1:${port}/`)).toMatchObject({ attempts: 1, dead: false });
+    await closed.promise;
     server.close();
   });
 

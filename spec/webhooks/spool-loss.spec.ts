@@ -33,6 +33,38 @@ function bodiesIn(folder: string): string[] {
   return [...events.queue].map((entry) => events.body(entry)!.toString()).toSorted();
 }
 
+test("a state directory that is moved away and back is used again, and stays locked", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "state");
+  const away = join(folder.path, "away");
+  {
+    let works = false;
+    const attempt = async (): Promise<Outcome> =>
+      works ? { kind: "delivered" } : { kind: "failed", reason: "no", retryAfter: MINUTE };
+    using test = startDelivery({ hooks: HOOKS, folder: path, attempt });
+    test.send("a", "before");
+    await test.delivery.drain();
+    renameSync(path, away);
+    writeFileSync(path, "in the way, so that no new one can be begun");
+    test.send("b", "meanwhile");
+    await test.clock.advanceTo(START + 50);
+    expect(test.logs.at(-1)).toContain("events are kept in memory alone until it can");
+    rmSync(path);
+    renameSync(away, path);
+    await test.clock.advanceTo(START + MINUTE + 50);
+    expect(test.logs).toContain(`webhooks: ${path}/${FILE} is used again`);
+    const other = `new (require("bun:sqlite").Database)(${JSON.stringify(join(path, FILE))}).query("select * from events").get()`;
+    const { stderr } = Bun.spawnSync([process.execPath, "-e", other]);
+    expect(stderr.toString()).toContain("SQLITE_BUSY");
+    works = true;
+    await test.runUntil(() => test.delivery.events.queue.size === 0);
+    await test.clock.advanceTo(test.clock.now() + 50);
+    test.send("b", "last");
+    works = false;
+  }
+  expect(bodiesIn(path)).toEqual(["last"]);
+});
+
 describe("a state directory that is removed while it is used", () => {
   const remove = (path: string): void => rmSync(path, { recursive: true });
 
