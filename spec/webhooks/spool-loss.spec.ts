@@ -65,6 +65,24 @@ test("a state directory that is moved away and back is used again, and stays loc
   expect(bodiesIn(path)).toEqual(["last"]);
 });
 
+test("events that a new file has no room for are kept in memory", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "state");
+  {
+    using before = startDelivery({ hooks: HOOKS, folder: path, attempt: hang });
+    for (let i = 0; i < 20; i++) before.send("a", `${i} ${"x".repeat(8000)}`);
+  }
+  using test = startDelivery({ hooks: HOOKS, folder: path, attempt: hang, settings: { spoolBytes: 96 * 1024 } });
+  rmSync(path, { recursive: true });
+  test.send("b", "new");
+  await test.clock.advanceTo(START + 50);
+  const { events } = test.delivery;
+  expect(events.queue.size).toBe(21);
+  for (const [i, entry] of [...events.queue].slice(0, 20).entries()) {
+    expect(events.body(entry)!.toString()).toStartWith(`${i} x`);
+  }
+});
+
 describe("a state directory that is removed while it is used", () => {
   const remove = (path: string): void => rmSync(path, { recursive: true });
 

@@ -210,6 +210,22 @@ describe("the file", () => {
     expect([...queue].map(({ row }) => row !== undefined)).toEqual([true]);
   });
 
+  test("that had no room takes what waits as soon as there is some", async () => {
+    using folder = temporaryFolder();
+    const gate = Promise.withResolvers<Outcome>();
+    const attempt = ({ url }: WebHookRequest): Promise<Outcome> => (url === HOOKS.a ? gate.promise : hang());
+    using test = startDelivery({ hooks: HOOKS, folder: folder.path, attempt, settings: { spoolBytes: 96 * 1024 } });
+    for (const hook of ["a", "b"]) for (let i = 0; i < 8; i++) test.send(hook, "x".repeat(8000));
+    const { queue } = test.delivery.events;
+    const outside = (): number => [...queue].filter(({ row }) => row === undefined).length;
+    expect(outside()).toBeGreaterThan(0);
+    gate.resolve(DELIVERED);
+    while (queue.size > 8) await Bun.sleep(1);
+    expect(outside()).toBeGreaterThan(0);
+    await test.clock.advanceTo(START + 120_000);
+    expect(outside()).toBe(0);
+  });
+
   test("that another daemon has open is left to it, and said so", async () => {
     using folder = temporaryFolder();
     using first = startDelivery({ hooks: HOOKS, folder: folder.path, attempt: hang });
