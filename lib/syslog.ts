@@ -1,6 +1,7 @@
 /** Log lines to the system's log, in the format of libc's syslog(3): `<30>Nov 22 06:23:58 trackalert[123]: line`. */
 import type { Clock } from "./clock.ts";
 import { FLUSH_BOUND, Level } from "./log.ts";
+import { MONTHS } from "./months.ts";
 import { UnixDatagrams } from "./unix-datagrams.ts";
 
 /** Numbers from syslog.h. */
@@ -30,9 +31,6 @@ export type Facility = (typeof Facility)[keyof typeof Facility];
 
 /** Where the system's log listens. */
 const DEV_LOG = "/dev/log";
-
-/** RFC 3164 has English names of months, whatever the locale. */
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /**
  * A connection to the system's log. It is not libc's syslog(3) that sends: that one waits for as long as the receiver does

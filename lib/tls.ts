@@ -17,7 +17,7 @@ export interface TlsFiles {
 }
 
 /** What `Bun.serve` takes; its types do not name all that it honours. */
-export interface TlsOptions {
+interface TlsOptions {
   minVersion?: number;
   maxVersion?: number;
   /** Of TLS up to 1.2. */

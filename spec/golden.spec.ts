@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 /**
  * Replays the exchanges that were recorded with the reference (fixtures/golden/http.jsonl) against this daemon on the same
  * configuration. Where the answers differ, the difference is one of those we chose: each is named here.
  */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 

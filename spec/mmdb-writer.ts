@@ -1,7 +1,7 @@
 /** Writes small MaxMind databases for specs. */
 
 /** An encoded value of the data section. */
-export type Encoded = Buffer;
+type Encoded = Buffer;
 
 /** A control byte: three bits of type, five of length. Types above 7 take a second byte. */
 const control = (type: number, size: number): Buffer => {
@@ -24,7 +24,7 @@ export const double = (value: number): Encoded => {
 };
 export const bytes = (value: Buffer): Encoded => Buffer.concat([control(4, value.length), value]);
 export const uint16 = (value: number): Encoded => Buffer.concat([control(5, 2), bigEndian(value, 2)]);
-export const uint32 = (value: number): Encoded => Buffer.concat([control(6, 4), bigEndian(value, 4)]);
+const uint32 = (value: number): Encoded => Buffer.concat([control(6, 4), bigEndian(value, 4)]);
 export const uint64 = (value: bigint): Encoded => Buffer.concat([control(9, 8), bigEndian(value, 8)]);
 export const int32 = (value: number): Encoded => Buffer.concat([control(8, 4), bigEndian(value >>> 0, 4)]);
 export const boolean = (value: boolean): Encoded => control(14, value ? 1 : 0);

@@ -1,5 +1,5 @@
-import { expect, test } from "bun:test";
 /** The reports that a real wforce posted go in over HTTP; what Lua sees must be what was sent, byte for byte. */
+import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 

@@ -1,7 +1,7 @@
 /**
  * The Lua engine: the state with its prelude and host functions, and the ways to run Lua in it.
  */
-import { type ByteString, fromBytes, toByteString, toText } from "../byte-string.ts";
+import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark } from "../byte-string.ts";
 import type { Clock } from "../clock.ts";
 import { isConsoleCommand } from "../console-commands.ts";
 import { GeoIPDatabases } from "../geoip-databases.ts";
@@ -40,8 +40,6 @@ interface EngineOptions {
 
 /** Lua cuts the names of chunks to this many bytes. */
 const LONGEST_CHUNK_NAME = 59;
-/** U+FEFF in UTF-8, as a byte string. */
-const BYTE_ORDER_MARK = /^\xef\xbb\xbf/;
 
 /** What is printed is told when it is printed: C's library would keep it until it has more. */
 const UNBUFFERED = 'io.stdout:setvbuf("no")';
@@ -149,7 +147,7 @@ export class Engine {
     const { state } = this;
     // As Lua's own loader does: a byte order mark is skipped, and a first line that begins with # is a comment, which stays
     // for the line numbers.
-    const bytes = fromBytes(source).replace(BYTE_ORDER_MARK, "").replace(/^#/, "--#") as ByteString;
+    const bytes = withoutByteOrderMark(fromBytes(source)).replace(/^#/, "--#") as ByteString;
     const prepare = (L: LuaThread): number => {
       state.pushChunk(L, bytes, `@${shortChunkName(name)}`);
       return 0;
@@ -208,7 +206,7 @@ export class Engine {
         "console",
         (L) => {
           state.pushReference(L, this.drivers.runConsole);
-          this.pushConsoleChunk(L, chunk.replace(BYTE_ORDER_MARK, "") as ByteString);
+          this.pushConsoleChunk(L, withoutByteOrderMark(chunk));
           run = output.begin();
           return 1;
         },

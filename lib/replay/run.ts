@@ -7,7 +7,7 @@ import { Limit } from "../limit.ts";
 import { ConfigError, loadConfig, type Loaded } from "../load-config.ts";
 import { escapeControls, Log } from "../log.ts";
 import { type ParseDevice, readEndpointArgs } from "../login-tuple.ts";
-import { policyFailed } from "../policy-failure.ts";
+import { backgroundLabel, endpointLabel, policyFailed } from "../policy-failure.ts";
 import type { WebHookSink } from "../webhooks/delivery.ts";
 import type { EndpointCall, Fixture, HttpAnswer } from "./fixture.ts";
 import { HttpAnswers } from "./http-answers.ts";
@@ -229,7 +229,7 @@ class Run {
         const { success, attributes } = await this.onBehalfOf(call, () => engine.runEndpoint(endpoint, args));
         endpoints.set(call, { success, attributes: new Map(attributes) });
       } catch (error) {
-        this.failed(name, `custom endpoint ${name}`, call, error);
+        this.failed(endpointLabel(name), `custom endpoint ${name}`, call, error);
         endpoints.set(call, { failed: (error as Error).message });
       }
     };
@@ -246,7 +246,7 @@ class Run {
     try {
       await this.onBehalfOf(cause, () => engine.runBackground(background));
     } catch (error) {
-      this.failed(name, `background function ${name}`, cause, error);
+      this.failed(backgroundLabel(name), `background function ${name}`, cause, error);
     }
   }
 

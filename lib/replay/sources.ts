@@ -1,4 +1,5 @@
 /** Where the reports of a replay come from, merged into one stream in the order of their times. */
+import { BYTE_ORDER_MARK } from "../byte-string.ts";
 import { JsonError, parseJson } from "../json.ts";
 import { BodyError, type LoginTuple, type ParseDevice, readLoginTuple } from "../login-tuple.ts";
 import type { Fixture, InlineReport, ReportFile } from "./fixture.ts";
@@ -31,8 +32,6 @@ interface Source extends Disposable {
 
 /** Reports that are read ahead to bring them in order: senders with several threads post them slightly out of it. */
 const LOOK_AHEAD = 10_000;
-/** U+FEFF in UTF-8, as a byte string: no JSON. */
-const BYTE_ORDER_MARK = "\xef\xbb\xbf";
 /** Bytes of a report that the fixture holds, for the progress: what recorded ones have. */
 const TYPICAL_SIZE = 400;
 

@@ -68,5 +68,5 @@ export function formatSummary(summary: Summary): string {
   return parts.join(", ");
 }
 
-export const count = (number: number, name: string): string =>
+const count = (number: number, name: string): string =>
   `${number.toLocaleString("en")} ${name}${number === 1 ? "" : "s"}`;

@@ -24,7 +24,7 @@ export interface WebHook {
 }
 
 /** One event of a hook, to be delivered under one id however often it is tried. */
-export interface WebHookEvent {
+interface WebHookEvent {
   hook: WebHook;
   deliveryId: string;
   /** The body's bytes, wrapped as the hook demands. */

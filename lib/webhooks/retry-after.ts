@@ -1,6 +1,7 @@
 /** Reads the Retry-After header: seconds, or one of HTTP's three forms of a date (RFC 9110, 10.2.3 and 5.6.7). */
 
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+import { MONTHS } from "../months.ts";
+
 const MONTH = `(?<month>${MONTHS.join("|")})`;
 const TIME = String.raw`(?<hour>\d\d):(?<minute>\d\d):(?<second>\d\d)`;
 

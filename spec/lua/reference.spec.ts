@@ -1,5 +1,5 @@
-import { expect, test } from "bun:test";
 /** conf/reference.lua names exactly what exists: each function, method and module beyond those of Lua 5.4 itself. */
+import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 

@@ -12,7 +12,7 @@ import { temporaryFolder } from "./daemon.ts";
 
 export const KEY = Buffer.from("spec key of 32 bytes, not random").toString("base64");
 
-export interface ControlSocket extends AsyncDisposable {
+interface ControlSocket extends AsyncDisposable {
   /** `127.0.0.1:port`. */
   address: string;
   /** A configuration that names the socket and the key. */

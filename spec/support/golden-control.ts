@@ -2,7 +2,7 @@
 import golden from "../../fixtures/golden/control.json";
 import { type ByteString, toByteString } from "../../lib/byte-string.ts";
 
-export interface GoldenMessage {
+interface GoldenMessage {
   nonce: string;
   frame: Uint8Array;
   text: ByteString;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { replay, type ReplayOptions } from "../../lib/replay/program.ts";
 import { temporaryFolder } from "./daemon.ts";
 
-export interface Replayed extends Disposable {
+interface Replayed extends Disposable {
   code: number;
   /** What was printed, with the folder's name left out. */
   output: string;

@@ -84,7 +84,7 @@ export function startDelivery(options: DeliveryOptions): TestDelivery {
   };
 }
 
-export interface Receiver extends Disposable {
+interface Receiver extends Disposable {
   url: string;
   received: { id: string; body: string; headers: Headers }[];
 }

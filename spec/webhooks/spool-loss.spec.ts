@@ -1,5 +1,5 @@
-import { Database } from "bun:sqlite";
 /** What becomes of events when the spool's file goes, is damaged, or cannot be used, while the daemon runs. */
+import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import {
   closeSync,

@@ -1,5 +1,5 @@
 /** HTTP requests of policies: `httpRequest`, and what the module socket.http (modules/socket-http.lua) asks of the host. */
-import { type ByteString, fromBytes, toByteString, toText } from "../../byte-string.ts";
+import { type ByteString, fromBytes, percentDecode, toByteString, toText } from "../../byte-string.ts";
 import {
   checkHeader,
   checkMethod,
@@ -135,12 +135,9 @@ function readUrl(text: ByteString): { url: URL; credentials: ByteString | undefi
   }
   const { username, password } = url;
   url.username = url.password = url.hash = "";
-  const credentials = username || password ? unescape(`${username}:${password}`) : undefined;
+  const credentials = username || password ? percentDecode(`${username}:${password}`) : undefined;
   return { url, credentials };
 }
-
-const unescape = (text: string): ByteString =>
-  text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))) as ByteString;
 
 function readMethod(method: ByteString): string {
   const problem = checkMethod(method);

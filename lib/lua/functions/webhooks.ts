@@ -1,7 +1,7 @@
 /** Custom webhooks: registering them, sending, and what the console shows of them. */
 import { resolve } from "node:path";
 
-import { type ByteString, toByteString, toText } from "../../byte-string.ts";
+import { type ByteString, percentDecode, toByteString, toText } from "../../byte-string.ts";
 import type { WebHookSettings } from "../../config.ts";
 import type { Log } from "../../log.ts";
 import { formatDeadLetters, formatHooks, formatQueue } from "../../webhooks/console.ts";
@@ -137,10 +137,6 @@ function readUrl(
   if (authority === undefined || /[\s\x00-\x1f\\]/.test(url)) throw refuse("url", "is no url");
   const at = authority.lastIndexOf("@");
   if (at < 0) return { url, credentials: undefined };
-  const credentials = `${decodeBytes(parsed.username)}:${decodeBytes(parsed.password)}` as ByteString;
+  const credentials = percentDecode(`${parsed.username}:${parsed.password}`);
   return { url: `${scheme}${authority.slice(at + 1)}${rest}`, credentials };
 }
-
-/** Undoes percent-encoding, into any bytes. */
-const decodeBytes = (encoded: string): string =>
-  encoded.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
