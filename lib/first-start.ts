@@ -57,7 +57,5 @@ if (written || process.stdout.isTTY) {
 if (process.stdin.isTTY && process.stdout.isTTY)
   console.log("At the prompt, help() lists the commands of the console and quit ends the daemon");
 
-const config = join(CONF, "trackalert.conf");
-// What -d starts is given all the arguments of this process.
-if (!process.argv.includes(config)) process.argv.push("-C", config);
+process.argv.push("-C", join(CONF, "trackalert.conf"));
 await import("../index.ts");

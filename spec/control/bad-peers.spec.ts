@@ -4,6 +4,7 @@ import { readdirSync } from "node:fs";
 import net from "node:net";
 
 import { type ByteString, toByteString } from "../../lib/byte-string.ts";
+import { peerOf } from "../../lib/control/connection.ts";
 import { ControlSession } from "../../lib/control/session.ts";
 import { connectGreeted, expectServing, nextAnswer, RawPeer, startControl, until } from "../support/control.ts";
 import { CLIENT_NONCE, KEY } from "../support/golden-control.ts";
@@ -128,6 +129,11 @@ describe("a bad peer costs a log line and nothing else:", () => {
       expect(control.logs[0]).toMatch(said);
     });
   }
+
+  test("has lost its address by the time it is looked at: the log says so", () => {
+    expect(peerOf({ remoteAddress: "::1", remotePort: 7 })).toBe("[::1]:7");
+    expect(peerOf({})).toBe("a peer that has gone");
+  });
 
   test("resets its connection at once", async () => {
     using control = startControl(echo);

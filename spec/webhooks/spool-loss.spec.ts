@@ -262,9 +262,14 @@ describe("a file that cannot be opened", () => {
       created integer not null, attempts integer not null default 0, due integer not null default 0,
       problem text not null default '', dead integer not null default 0) strict`);
     database.run("insert into events (delivery, hook, body, created) values ('id', 'a', x'31', 5)");
+    // Its last attempt is due in an hour, and no sooner.
+    const waiting = `'late', 'b', x'32', ${START - MINUTE}, 6, ${START + 60 * MINUTE}`;
+    database.run(`insert into events (delivery, hook, body, created, attempts, due) values (${waiting})`);
     database.close();
-    expect(bodiesIn(folder.path)).toEqual(["1"]);
-    expect(bodiesIn(folder.path)).toEqual(["1"]);
+    expect(bodiesIn(folder.path)).toEqual(["1", "2"]);
+    expect(bodiesIn(folder.path)).toEqual(["1", "2"]);
+    using after = startDelivery({ hooks: HOOKS, folder: folder.path, attempt: hang });
+    expect(Array.from(after.delivery.events.queue, ({ pause }) => pause)).toEqual([0, 61 * MINUTE]);
   });
 });
 
