@@ -1,10 +1,10 @@
 /**
- * The configuration as a value: what running the configuration script has collected (load-config.ts).
+ * The configuration as a value: what running the configuration script has collected (configuration/load-config.ts).
  * The daemon serves it; other programs print or drive it.
  */
 import type { Reference } from "./lua/state.ts";
-import { Schedules } from "./schedule.ts";
-import type { Tls, TlsFiles } from "./tls.ts";
+import type { Tls, TlsFiles } from "./net/tls.ts";
+import { Schedules } from "./time/schedule.ts";
 import type { WebHook } from "./webhooks/hook.ts";
 
 /** The commands that the daemon answers itself; a custom endpoint may not take their names. */

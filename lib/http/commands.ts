@@ -1,19 +1,19 @@
-/** The routes and what each answers. */
-import { type ByteString, fromBytes } from "../byte-string.ts";
-import type { Clock } from "../clock.ts";
 import type { BUILT_IN_COMMANDS, Config, Policy } from "../config.ts";
-import { JsonError, parseJson } from "../json.ts";
-import { Limit } from "../limit.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
 import { BodyError, type LoginTuple, type ParseDevice, readEndpointArgs, readLoginTuple } from "../login-tuple.ts";
 import type { Engine } from "../lua/engine.ts";
+import { endpointLabel, policyFailed } from "../lua/policy-failure.ts";
 import type { Reference } from "../lua/state.ts";
-import { type Cell, Gauge } from "../metric.ts";
-import type { Metrics } from "../metrics.ts";
-import { Ongoing } from "../ongoing.ts";
-import { endpointLabel, policyFailed } from "../policy-failure.ts";
+import { type Cell, Gauge } from "../stats/metric.ts";
+import type { Metrics } from "../stats/metrics.ts";
 import type { Stats } from "../stats/stats.ts";
 import type { Tally } from "../stats/tallies.ts";
+/** The routes and what each answers. */
+import { type ByteString, fromBytes } from "../text/byte-string.ts";
+import { JsonError, parseJson } from "../text/json.ts";
+import type { Clock } from "../time/clock.ts";
+import { Limit } from "../time/limit.ts";
+import { Ongoing } from "../time/ongoing.ts";
 import * as answers from "./answers.ts";
 import { BodyTooLarge, readBody } from "./body.ts";
 import { prefersGzip } from "./encoding.ts";

@@ -4,11 +4,11 @@
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
-import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { Engine } from "../lua/engine.ts";
-import { Gauge, LabelledGauge, ReadCounter } from "../metric.ts";
-import type { Metrics } from "../metrics.ts";
+import type { Clock } from "../time/clock.ts";
+import { Gauge, LabelledGauge, ReadCounter } from "./metric.ts";
+import type { Metrics } from "./metrics.ts";
 
 /** The process in Linux's eyes; format: man 5 proc. */
 const PROC = "/proc/self";

@@ -1,8 +1,8 @@
-/** What the daemon counts for people: on the console, in the log, and in the answer of the stats command. */
-import type { Clock } from "../clock.ts";
 import { BUILT_IN_COMMANDS, type Config, type Policy } from "../config.ts";
-import { Counter } from "../metric.ts";
-import type { Metrics } from "../metrics.ts";
+/** What the daemon counts for people: on the console, in the log, and in the answer of the stats command. */
+import type { Clock } from "../time/clock.ts";
+import { Counter } from "./metric.ts";
+import type { Metrics } from "./metrics.ts";
 import { PerfStats } from "./perf.ts";
 import { formatCounts, Tallies } from "./tallies.ts";
 

@@ -2,12 +2,12 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { defaultConfig, emptyPolicy } from "../../lib/config.ts";
-import { Daemon } from "../../lib/daemon.ts";
-import { loadConfig } from "../../lib/load-config.ts";
-import { Level, Log } from "../../lib/log.ts";
-import { Metrics } from "../../lib/metrics.ts";
+import { loadConfig } from "../../lib/configuration/load-config.ts";
+import { Level, Log } from "../../lib/log/log.ts";
+import { Daemon } from "../../lib/program/daemon.ts";
 import { VirtualClock } from "../../lib/replay/virtual-clock.ts";
 import { logStats } from "../../lib/stats/log.ts";
+import { Metrics } from "../../lib/stats/metrics.ts";
 import { Stats } from "../../lib/stats/stats.ts";
 import { temporaryFolder } from "../support/daemon.ts";
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { defaultConfig, emptyPolicy } from "../../lib/config.ts";
 import type { Reference } from "../../lib/lua/state.ts";
-import { Metrics } from "../../lib/metrics.ts";
+import { Metrics } from "../../lib/stats/metrics.ts";
 import { Stats } from "../../lib/stats/stats.ts";
 import { JumpingClock } from "../support/jumping-clock.ts";
 

@@ -2,12 +2,12 @@
 import nacl from "tweetnacl";
 
 import { version } from "../../../package.json";
-import { type ByteString, toByteString } from "../../byte-string.ts";
 import type { Config, Policy } from "../../config.ts";
-import { CONSOLE_COMMANDS } from "../../console-commands.ts";
 import { keyLine } from "../../control/key.ts";
 import type { Stats } from "../../stats/stats.ts";
+import { type ByteString, toByteString } from "../../text/byte-string.ts";
 import type { HostFunction } from "../call.ts";
+import { CONSOLE_COMMANDS } from "../console-commands.ts";
 import type { ConsoleOutput } from "../console-output.ts";
 import { LuaError } from "../state.ts";
 

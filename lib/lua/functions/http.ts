@@ -1,5 +1,3 @@
-/** HTTP requests of policies: `httpRequest`, and what the module socket.http (modules/socket-http.lua) asks of the host. */
-import { type ByteString, fromBytes, percentDecode, toByteString, toText } from "../../byte-string.ts";
 import {
   checkHeader,
   checkMethod,
@@ -7,7 +5,9 @@ import {
   HttpFailure,
   type HttpRequest,
   type HttpResponse,
-} from "../../http-client.ts";
+} from "../../net/http-client.ts";
+/** HTTP requests of policies: `httpRequest`, and what the module socket.http (modules/socket-http.lua) asks of the host. */
+import { type ByteString, fromBytes, percentDecode, toByteString, toText } from "../../text/byte-string.ts";
 import type { Call, Returned } from "../call.ts";
 import { LuaError, type LuaTable, type LuaValue } from "../state.ts";
 import type { WaitingFunction } from "./wait.ts";

@@ -1,7 +1,7 @@
 /** Background functions and when they run. */
 import type { Config, Policy } from "../../config.ts";
-import type { Log } from "../../log.ts";
-import { nextCronTime, parseDuration, type Schedule, type Timing } from "../../schedule.ts";
+import type { Log } from "../../log/log.ts";
+import { nextCronTime, parseDuration, type Schedule, type Timing } from "../../time/schedule.ts";
 import type { Call, HostFunction } from "../call.ts";
 import { LuaError, type LuaState } from "../state.ts";
 
