@@ -1,4 +1,3 @@
-import type { ByteString } from "../text/byte-string.ts";
 /**
  * A set of netmasks that answers whether an address is in it. The longest prefix wins, so that an exclusion
  * (`!10.1.0.0/16`) can cut a hole into a larger network.
@@ -6,6 +5,7 @@ import type { ByteString } from "../text/byte-string.ts";
  * Kept as one binary trie per address family: a node has two children, by the next bit, and perhaps a verdict. A match
  * walks at most 32 or 128 nodes, however many masks there are.
  */
+import type { ByteString } from "../text/byte-string.ts";
 import { parseNetmask } from "./address.ts";
 
 interface Node {

@@ -1,5 +1,5 @@
-import { escapeControls } from "../log/log.ts";
 /** Chunks, their answers, and how an answer is shown. */
+import { escapeControls } from "../log/log.ts";
 import { type ByteString, toText } from "../text/byte-string.ts";
 
 /** Runs a chunk of Lua in the daemon. Rejects when there is no answer and never will be. */

@@ -1,5 +1,5 @@
-import { formatListener, type Listener } from "../config.ts";
 /** The client's side of the control socket: sends chunks of Lua to a daemon and gives its answers. */
+import { formatListener, type Listener } from "../config.ts";
 import type { ByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { Limit } from "../time/limit.ts";

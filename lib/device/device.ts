@@ -1,7 +1,7 @@
-import type { Pairs } from "../login-tuple.ts";
 /**
  * Device attributes: what a report's `device_id` says, read as its `protocol` demands. Names and parts are wforce's.
  */
+import type { Pairs } from "../login-tuple.ts";
 import { type ByteString, toByteString, toText } from "../text/byte-string.ts";
 import { parseUserAgentBundled } from "./bundled-user-agent.ts";
 import { parseImapId } from "./imap-id.ts";

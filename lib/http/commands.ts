@@ -1,3 +1,4 @@
+/** The routes and what each answers. */
 import type { BUILT_IN_COMMANDS, Config, Policy } from "../config.ts";
 import type { Log } from "../log/log.ts";
 import { BodyError, type LoginTuple, type ParseDevice, readEndpointArgs, readLoginTuple } from "../login-tuple.ts";
@@ -8,7 +9,6 @@ import { type Cell, Gauge } from "../stats/metric.ts";
 import type { Metrics } from "../stats/metrics.ts";
 import type { Stats } from "../stats/stats.ts";
 import type { Tally } from "../stats/tallies.ts";
-/** The routes and what each answers. */
 import { type ByteString, fromBytes } from "../text/byte-string.ts";
 import { JsonError, parseJson } from "../text/json.ts";
 import type { Clock } from "../time/clock.ts";

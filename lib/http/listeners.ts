@@ -1,7 +1,7 @@
+/** The sockets that HTTP comes in by: opened, closed, and given new certificates without a restart. */
 import { formatListener, type HttpListener } from "../config.ts";
 import type { Log } from "../log/log.ts";
 import { type Credentials, dateProblem, readCredentials } from "../net/tls.ts";
-/** The sockets that HTTP comes in by: opened, closed, and given new certificates without a restart. */
 import type { Clock } from "../time/clock.ts";
 
 /**

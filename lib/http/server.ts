@@ -1,5 +1,5 @@
-import { Connections } from "../stats/connections.ts";
 /** Requests: each passes the ACL, finds its route, shows its password, and is answered. */
+import { Connections } from "../stats/connections.ts";
 import type { Ongoing } from "../time/ongoing.ts";
 import { Access } from "./access.ts";
 import * as answers from "./answers.ts";

@@ -1,5 +1,5 @@
-import { MONTHS } from "../text/months.ts";
 /** Log lines to the system's log, in the format of libc's syslog(3): `<30>Nov 22 06:23:58 trackalert[123]: line`. */
+import { MONTHS } from "../text/months.ts";
 import type { Clock } from "../time/clock.ts";
 import { FLUSH_BOUND, Level } from "./log.ts";
 import { UnixDatagrams } from "./unix-datagrams.ts";

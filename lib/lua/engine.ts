@@ -1,10 +1,10 @@
+/**
+ * The Lua engine: the state with its prelude and host functions, and the ways to run Lua in it.
+ */
 import { GeoIPDatabases } from "../geoip/geoip-databases.ts";
 import type { Log } from "../log/log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
 import { type HttpClient, networkClient } from "../net/http-client.ts";
-/**
- * The Lua engine: the state with its prelude and host functions, and the ways to run Lua in it.
- */
 import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";

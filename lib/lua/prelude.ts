@@ -1,7 +1,7 @@
+/** Installs the prelude: what is written in Lua of the engine, and the host functions that it needs. */
 import type { GeoIPDatabases } from "../geoip/geoip-databases.ts";
 import type { Log } from "../log/log.ts";
 import type { HttpClient } from "../net/http-client.ts";
-/** Installs the prelude: what is written in Lua of the engine, and the host functions that it needs. */
 import { toByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";

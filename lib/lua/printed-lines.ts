@@ -1,5 +1,5 @@
-import type { Log } from "../log/log.ts";
 /** What a policy prints in a replay, as lines of the log. */
+import type { Log } from "../log/log.ts";
 import { type ByteString, fromBytes, toText } from "../text/byte-string.ts";
 
 /** Bytes of a line without an end after which it is logged in pieces; less than the log cuts. */

@@ -1,5 +1,5 @@
-import { escapeControls, formatTime } from "../log/log.ts";
 /** What `--check-config` prints: a line for each kind of thing, then warnings, then `OK` unless there are errors. */
+import { escapeControls, formatTime } from "../log/log.ts";
 import type { Check, Inventory } from "./check.ts";
 
 /** @returns lines fit to be shown; errors are not among them */

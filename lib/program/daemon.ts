@@ -1,3 +1,4 @@
+/** The daemon: serves a loaded configuration until it is stopped. */
 import { formatListener, type HttpListener, type Listener } from "../config.ts";
 import { ConfigError, type Loaded, missingKey } from "../configuration/load-config.ts";
 import { ControlServer } from "../control/server.ts";
@@ -8,7 +9,6 @@ import { backgroundLabel, endpointLabel, policyFailed } from "../lua/policy-fail
 import type { Recorder } from "../replay/recorder.ts";
 import { logStats } from "../stats/log.ts";
 import { addEngineMetrics, addProcessMetrics, fewFiles } from "../stats/process.ts";
-/** The daemon: serves a loaded configuration until it is stopped. */
 import { formatAmounts } from "../text/amounts.ts";
 import type { ByteString } from "../text/byte-string.ts";
 import { Background } from "../time/background.ts";

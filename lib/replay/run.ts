@@ -1,3 +1,4 @@
+/** Runs one fixture: a real configuration on a virtual clock, with everything outside it captured. */
 import { ConfigError, loadConfig, type Loaded } from "../configuration/load-config.ts";
 import { escapeControls, Log } from "../log/log.ts";
 import { type ParseDevice, readEndpointArgs } from "../login-tuple.ts";
@@ -5,7 +6,6 @@ import { backgroundLabel, endpointLabel, policyFailed } from "../lua/policy-fail
 import type { HttpRequest } from "../net/http-client.ts";
 import { toText } from "../text/byte-string.ts";
 import { parseJson } from "../text/json.ts";
-/** Runs one fixture: a real configuration on a virtual clock, with everything outside it captured. */
 import { Background } from "../time/background.ts";
 import { Limit } from "../time/limit.ts";
 import type { WebHookSink } from "../webhooks/delivery.ts";

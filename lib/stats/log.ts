@@ -1,5 +1,5 @@
-import type { Log } from "../log/log.ts";
 /** The counts of the last 5 minutes in the log, every 5 minutes. */
+import type { Log } from "../log/log.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
 import type { Stats } from "./stats.ts";
 import { formatCounts } from "./tallies.ts";

@@ -1,5 +1,5 @@
-import { BUILT_IN_COMMANDS, type Config, type Policy } from "../config.ts";
 /** What the daemon counts for people: on the console, in the log, and in the answer of the stats command. */
+import { BUILT_IN_COMMANDS, type Config, type Policy } from "../config.ts";
 import type { Clock } from "../time/clock.ts";
 import { Counter } from "./metric.ts";
 import type { Metrics } from "./metrics.ts";

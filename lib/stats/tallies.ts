@@ -1,5 +1,5 @@
-import { escapeControls } from "../log/log.ts";
 /** Counts by name, such as of commands: since the start for /metrics, and of the last 5 minutes for people. */
+import { escapeControls } from "../log/log.ts";
 import type { Clock } from "../time/clock.ts";
 import type { Cell, Counter, Metric } from "./metric.ts";
 import { SlidingCount } from "./window.ts";

@@ -1,5 +1,5 @@
-import type { Log } from "../log/log.ts";
 /** Runs background functions when their time has come. */
+import type { Log } from "../log/log.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import { Limit } from "./limit.ts";
 import { nextCronTime, type Schedule } from "./schedule.ts";

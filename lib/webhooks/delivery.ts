@@ -1,11 +1,11 @@
-import type { WebHookSettings } from "../config.ts";
-import type { Log } from "../log/log.ts";
-import { Counter } from "../stats/metric.ts";
-import type { Metrics } from "../stats/metrics.ts";
 /**
  * Delivers events: each is kept, on disk where there is a state directory, until its receiver has taken it, and tried again
  * when that fails. Hooks take turns, so that none waits for another's receiver.
  */
+import type { WebHookSettings } from "../config.ts";
+import type { Log } from "../log/log.ts";
+import { Counter } from "../stats/metric.ts";
+import type { Metrics } from "../stats/metrics.ts";
 import type { ByteString } from "../text/byte-string.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
 import type { Attempt, Outcome } from "./attempt.ts";

@@ -1,8 +1,8 @@
+/** What is to be delivered and what was given up: in memory within bounds, and in the spool where there is one. */
 import type { WebHookSettings } from "../config.ts";
 import type { Log } from "../log/log.ts";
 import { Counter, Gauge } from "../stats/metric.ts";
 import type { Metrics } from "../stats/metrics.ts";
-/** What is to be delivered and what was given up: in memory within bounds, and in the spool where there is one. */
 import type { ByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { DeadLetters } from "./dead-letters.ts";

@@ -1,5 +1,5 @@
-import type { Log } from "../log/log.ts";
 /** Says an error that repeats once, and then every so often how many more there were. */
+import type { Log } from "../log/log.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
 
 /** Milliseconds between two lines of the same error. */

@@ -1,6 +1,6 @@
+/** Engines for specs that need Lua but no daemon. */
 import { Log } from "../../lib/log/log.ts";
 import { Engine } from "../../lib/lua/engine.ts";
-/** Engines for specs that need Lua but no daemon. */
 import { systemClock } from "../../lib/time/clock.ts";
 
 export interface TestEngine extends Disposable {

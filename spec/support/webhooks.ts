@@ -1,8 +1,8 @@
+/** Delivery of webhooks for specs: real receivers and files, on a clock that moves when it is told to. */
 import { defaultConfig, type WebHookSettings } from "../../lib/config.ts";
 import { Log } from "../../lib/log/log.ts";
 import { VirtualClock } from "../../lib/replay/virtual-clock.ts";
 import { Metrics } from "../../lib/stats/metrics.ts";
-/** Delivery of webhooks for specs: real receivers and files, on a clock that moves when it is told to. */
 import { toByteString } from "../../lib/text/byte-string.ts";
 import { type Attempt, networkAttempt } from "../../lib/webhooks/attempt.ts";
 import { WebHookDelivery } from "../../lib/webhooks/delivery.ts";

@@ -1,3 +1,4 @@
+/** HTTP requests of policies: `httpRequest`, and what the module socket.http (modules/socket-http.lua) asks of the host. */
 import {
   checkHeader,
   checkMethod,
@@ -6,7 +7,6 @@ import {
   type HttpRequest,
   type HttpResponse,
 } from "../../net/http-client.ts";
-/** HTTP requests of policies: `httpRequest`, and what the module socket.http (modules/socket-http.lua) asks of the host. */
 import { type ByteString, fromBytes, percentDecode, toByteString, toText } from "../../text/byte-string.ts";
 import type { Call, Returned } from "../call.ts";
 import { LuaError, type LuaTable, type LuaValue } from "../state.ts";

@@ -1,7 +1,7 @@
+/** Custom stats: counters that the policy keeps. */
 import type { Config } from "../../config.ts";
 import type { Log } from "../../log/log.ts";
 import type { Stats } from "../../stats/stats.ts";
-/** Custom stats: counters that the policy keeps. */
 import type { Clock } from "../../time/clock.ts";
 import type { HostFunction } from "../call.ts";
 
