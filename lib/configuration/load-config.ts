@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
-import { BUILT_IN_COMMANDS, type Config, defaultConfig, emptyPolicy, type Policy } from "../config.ts";
+import { BUILT_IN_COMMANDS, type Config, defaultConfig } from "../config.ts";
 import type { Log } from "../log/log.ts";
 import { Engine, shortChunkName } from "../lua/engine.ts";
 import { consoleCommands } from "../lua/functions/console.ts";
@@ -12,6 +12,7 @@ import { policyFunctions } from "../lua/functions/policy.ts";
 import { durationToSeconds, scheduleFunctions, unknownFunction } from "../lua/functions/schedule.ts";
 import { addCustomStat, incCustomStat } from "../lua/functions/stats.ts";
 import { runCustomWebHook, webhookConfiguration, webhookConsole } from "../lua/functions/webhooks.ts";
+import { emptyPolicy, type Policy } from "../lua/policy.ts";
 import { type HttpClient, HttpFailure, networkClient } from "../net/http-client.ts";
 import { Metrics } from "../stats/metrics.ts";
 import { Stats } from "../stats/stats.ts";
@@ -74,7 +75,10 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
   const config = defaultConfig();
   const policy = emptyPolicy();
   const metrics = new Metrics();
-  const stats = new Stats(clock, metrics, config, policy);
+  const stats = new Stats(clock, metrics, {
+    commands: () => [...BUILT_IN_COMMANDS, ...policy.endpoints.keys()],
+    custom: () => config.customStats,
+  });
   const directory = dirname(path);
   const http = isolation?.http ?? (inert ? NO_SERVERS : networkClient(clock));
   const engine = await Engine.create({ clock, log, directory, http, isolated: isolation !== undefined });

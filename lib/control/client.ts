@@ -1,5 +1,5 @@
 /** The client's side of the control socket: sends chunks of Lua to a daemon and gives its answers. */
-import { formatListener, type Listener } from "../config.ts";
+import { formatListener, type Listener } from "../net/listener.ts";
 import type { ByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { Limit } from "../time/limit.ts";

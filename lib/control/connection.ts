@@ -1,6 +1,6 @@
 /** One connection to the control socket: takes its chunks one after another, has each run, and sends the answer. */
-import { formatListener } from "../config.ts";
 import type { Log } from "../log/log.ts";
+import { formatListener } from "../net/listener.ts";
 import { type ByteString, toByteString } from "../text/byte-string.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
 import { Outbox } from "./outbox.ts";

@@ -1,9 +1,10 @@
 /** The routes and what each answers. */
-import type { BUILT_IN_COMMANDS, Config, Policy } from "../config.ts";
+import type { BUILT_IN_COMMANDS, Config } from "../config.ts";
 import type { Log } from "../log/log.ts";
 import { BodyError, type LoginTuple, type ParseDevice, readEndpointArgs, readLoginTuple } from "../login-tuple.ts";
 import type { Engine } from "../lua/engine.ts";
 import { endpointLabel, policyFailed } from "../lua/policy-failure.ts";
+import type { Policy } from "../lua/policy.ts";
 import type { Reference } from "../lua/state.ts";
 import { type Cell, Gauge } from "../stats/metric.ts";
 import type { Metrics } from "../stats/metrics.ts";

@@ -1,6 +1,6 @@
 /** The sockets that HTTP comes in by: opened, closed, and given new certificates without a restart. */
-import { formatListener, type HttpListener } from "../config.ts";
 import type { Log } from "../log/log.ts";
+import { formatListener, type HttpListener } from "../net/listener.ts";
 import { type Credentials, dateProblem, readCredentials } from "../net/tls.ts";
 import type { Clock } from "../time/clock.ts";
 

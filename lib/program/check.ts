@@ -2,10 +2,11 @@
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
-import { type Config, formatListener, type HttpListener } from "../config.ts";
+import type { Config } from "../config.ts";
 import { ConfigError, loadConfig, type Loaded, missingKey } from "../configuration/load-config.ts";
 import { readRegexesFile, RegexesFileError } from "../device/regexes-file.ts";
 import { Level, Log } from "../log/log.ts";
+import { formatListener, type HttpListener } from "../net/listener.ts";
 import { dateProblem, readCredentials } from "../net/tls.ts";
 import { fewFiles } from "../stats/process.ts";
 import type { Clock } from "../time/clock.ts";
@@ -158,7 +159,7 @@ function* doubts({ config }: Loaded, inventory: Inventory, now: number): Iterabl
   for (const { name, next } of inventory.schedules) {
     if (!next) yield `background function ${quote(name)} never runs: its time never comes`;
   }
-  const files = fewFiles(config);
+  const files = fewFiles(config.maxWebserverConns);
   if (files) yield files;
   if (config.stateDir !== undefined) yield* stateDirDoubts(config.stateDir);
 }

@@ -1,14 +1,15 @@
 /** The daemon: serves a loaded configuration until it is stopped. */
-import { formatListener, type HttpListener, type Listener } from "../config.ts";
 import { ConfigError, type Loaded, missingKey } from "../configuration/load-config.ts";
 import { ControlServer } from "../control/server.ts";
 import { HttpServer } from "../http/server.ts";
 import type { Log } from "../log/log.ts";
 import type { ParseDevice } from "../login-tuple.ts";
+import { addEngineMetrics } from "../lua/metrics.ts";
 import { backgroundLabel, endpointLabel, policyFailed } from "../lua/policy-failure.ts";
+import { formatListener, type HttpListener, type Listener } from "../net/listener.ts";
 import type { Recorder } from "../replay/recorder.ts";
 import { logStats } from "../stats/log.ts";
-import { addEngineMetrics, addProcessMetrics, fewFiles } from "../stats/process.ts";
+import { addProcessMetrics, fewFiles } from "../stats/process.ts";
 import { formatAmounts } from "../text/amounts.ts";
 import type { ByteString } from "../text/byte-string.ts";
 import { Background } from "../time/background.ts";
@@ -58,7 +59,7 @@ export class Daemon {
       run: (chunk) => this.execute(chunk),
     });
     const most = (): number => loaded.config.backgroundTasks;
-    this.background = new Background({ clock, log, most, run: (name) => this.runBackground(name) });
+    this.background = new Background({ clock, warn: log.warn, most, run: (name) => this.runBackground(name) });
     const { background, endpoints } = loaded.policy;
     const { luaErrors } = loaded.metrics;
     luaErrors.declare("report");
@@ -93,7 +94,7 @@ export class Daemon {
     }
     loaded.webhooks.open(config.stateDir);
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");
-    const files = fewFiles(config);
+    const files = fewFiles(config.maxWebserverConns);
     if (files) log.warn(files);
     for (const address of daemon.addresses) {
       log.notice(`listening on ${formatListener(address)}${address.tls ? " with TLS" : ""}`);

@@ -94,7 +94,8 @@ class Run {
     const { config, policy, engine, stats } = this.loaded;
     engine.tasks.onBroken = ({ message }) => void (outcome.failure = message);
     const background = new Background({
-      ...{ clock, log },
+      clock,
+      warn: log.warn,
       most: () => config.backgroundTasks,
       run: (name) => this.runBackground(name),
     });

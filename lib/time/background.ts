@@ -1,12 +1,12 @@
 /** Runs background functions when their time has come. */
-import type { Log } from "../log/log.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import { Limit } from "./limit.ts";
 import { nextCronTime, type Schedule } from "./schedule.ts";
 
 interface BackgroundOptions {
   clock: Clock;
-  log: Log;
+  /** Told of a schedule whose time never comes. */
+  warn: (message: string) => void;
   /** How many functions may run at the same time. */
   most: () => number;
   /** Runs a function by name. It handles its own errors. */
@@ -48,7 +48,7 @@ export class Background {
    */
   private arm(schedule: Schedule, last: number): void {
     if (this.stopped) return;
-    const { clock, log } = this.options;
+    const { clock, warn } = this.options;
     const { timing, name } = schedule;
     if (timing.kind === "interval") {
       const interval = timing.seconds * 1000;
@@ -61,7 +61,7 @@ export class Background {
       return;
     }
     const next = nextCronTime(timing.expression, clock.now());
-    if (next === undefined) return log.warn(`background function ${name}: '${timing.expression}' never comes`);
+    if (next === undefined) return warn(`background function ${name}: '${timing.expression}' never comes`);
     this.timers.set(
       schedule,
       clock.at(next, () => (clock.now() < next ? this.arm(schedule, last) : this.fire(schedule, last))),

@@ -2,7 +2,6 @@
  * Delivers events: each is kept, on disk where there is a state directory, until its receiver has taken it, and tried again
  * when that fails. Hooks take turns, so that none waits for another's receiver.
  */
-import type { WebHookSettings } from "../config.ts";
 import type { Log } from "../log/log.ts";
 import { Counter } from "../stats/metric.ts";
 import type { Metrics } from "../stats/metrics.ts";
@@ -14,6 +13,7 @@ import { EventStore } from "./event-store.ts";
 import { createRequest, publicUrl, type WebHook } from "./hook.ts";
 import { Lane } from "./lane.ts";
 import { askedPause, scheduledPause } from "./retry.ts";
+import type { WebHookSettings } from "./settings.ts";
 
 /** Where events go. */
 export interface WebHookSink {

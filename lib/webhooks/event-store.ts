@@ -1,5 +1,4 @@
 /** What is to be delivered and what was given up: in memory within bounds, and in the spool where there is one. */
-import type { WebHookSettings } from "../config.ts";
 import type { Log } from "../log/log.ts";
 import { Counter, Gauge } from "../stats/metric.ts";
 import type { Metrics } from "../stats/metrics.ts";
@@ -10,6 +9,7 @@ import type { Entry } from "./entry.ts";
 import { createEvent, type WebHook } from "./hook.ts";
 import { LogFlood } from "./log-flood.ts";
 import { Queue } from "./queue.ts";
+import type { WebHookSettings } from "./settings.ts";
 import type { SpooledEvent } from "./spool-file.ts";
 import { Spool, type SpoolOwner } from "./spool.ts";
 

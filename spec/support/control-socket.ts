@@ -2,10 +2,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { formatListener } from "../../lib/config.ts";
 import type { Execute } from "../../lib/console/answer.ts";
 import { ControlServer } from "../../lib/control/server.ts";
 import { Log } from "../../lib/log/log.ts";
+import { formatListener } from "../../lib/net/listener.ts";
 import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
 import { systemClock } from "../../lib/time/clock.ts";
 import { temporaryFolder } from "./daemon.ts";

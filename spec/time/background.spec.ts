@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 
-import { Log } from "../../lib/log/log.ts";
 import { Background } from "../../lib/time/background.ts";
 import type { Timing } from "../../lib/time/schedule.ts";
 import { PREAMBLE, startDaemon } from "../support/daemon.ts";
@@ -14,10 +13,9 @@ function schedule(timing: Timing, run: (clock: JumpingClock) => Promise<void> = 
   const clock = new JumpingClock(START);
   /** Since the start; the clock may be set, this may not. */
   const minutes: number[] = [];
-  const log = new Log({ sink: () => {} });
   const options = {
     clock,
-    log,
+    warn: () => {},
     most: () => most,
     run: (_name: string) => {
       minutes.push((clock.monotonic() - START) / MINUTE);

@@ -2,9 +2,10 @@
 import { resolve } from "node:path";
 
 import { formatAddress, parseAddress, parseNetmask } from "../../address/address.ts";
-import type { Config, Listener } from "../../config.ts";
+import type { Config } from "../../config.ts";
 import { KEY_BYTES, parseKey } from "../../control/key.ts";
 import type { Log } from "../../log/log.ts";
+import type { Listener } from "../../net/listener.ts";
 import { readTlsOptions, type Tls, TlsError } from "../../net/tls.ts";
 import { toText } from "../../text/byte-string.ts";
 import type { Call, HostFunction } from "../call.ts";
