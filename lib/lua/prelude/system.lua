@@ -1,7 +1,7 @@
 -- The parts of `os`, `io` and `debug` that a daemon's Lua needs otherwise than a program's.
 local host, blamed = ...
-local error, pcall, number_type, modf, tointeger = error, pcall, math.type, math.modf, math.tointeger
-local open, remove, rename, date = io.open, os.remove, os.rename, os.date
+local error, pcall = error, pcall
+local open, remove, rename = io.open, os.remove, os.rename
 local error_number = host.error_number
 
 -- It would end the daemon without the shutdown that others rely on.
@@ -49,14 +49,4 @@ end
 
 function os.rename(...)
   return with_number("rename", pcall(rename, ...))
-end
-
--- Times with a fraction, such as a login tuple's, were taken in 5.1.
-function os.date(...)
-  local format, time = ...
-  if number_type(time) == "float" then
-    time = tointeger((modf(time))) or time
-    return blamed("date", pcall(date, format, time))
-  end
-  return blamed("date", pcall(date, ...))
 end
