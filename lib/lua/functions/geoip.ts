@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import type { GeoIPDatabases } from "../../geoip/geoip-databases.ts";
 import type { GeoIPDatabase, Path } from "../../geoip/geoip.ts";
 import type { Log } from "../../log/log.ts";
-import { type ByteString, toByteString, toText } from "../../text/byte-string.ts";
+import { type ByteString, copyOf, toByteString, toText } from "../../text/byte-string.ts";
 import type { Call, HostFunction, Returned } from "../call.ts";
 import type { ConsoleOutput } from "../console-output.ts";
 
@@ -88,7 +88,7 @@ export function geoipLookups(databases: GeoIPDatabases, log: Log): Record<string
   const numbers = new Map<string, number>();
   const reported = new Set<string>();
   const reportOnce = (problem: string): void => {
-    const message = problem.slice(0, LONGEST_PROBLEM);
+    const message = copyOf(problem.slice(0, LONGEST_PROBLEM));
     if (reported.has(message)) return;
     if (reported.size >= MOST_UNKNOWN_NAMES) reported.clear();
     reported.add(message);

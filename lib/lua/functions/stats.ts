@@ -2,13 +2,14 @@
 import type { Config } from "../../config.ts";
 import type { Log } from "../../log/log.ts";
 import type { Stats } from "../../stats/stats.ts";
+import { copyOf } from "../../text/byte-string.ts";
 import type { Clock } from "../../time/clock.ts";
-import type { HostFunction } from "../call.ts";
+import type { Call, HostFunction } from "../call.ts";
 
 /** Declares a counter; for the configuration. */
 export const addCustomStat = (config: Config): HostFunction => ({
   name: "addCustomStat",
-  body: (call) => void config.customStats.add(call.text(1).slice(0, LONGEST_NAME)),
+  body: (call) => void config.customStats.add(nameOf(call)),
 });
 
 /** Counts; for policies. A name that was not declared is an error in the log, once. */
@@ -17,7 +18,7 @@ export function incCustomStat(config: Config, stats: Stats, clock: Clock, log: L
   return {
     name: "incCustomStat",
     body(call) {
-      const name = call.text(1).slice(0, LONGEST_NAME);
+      const name = nameOf(call);
       if (config.customStats.has(name)) return stats.custom.of(name).add(clock.monotonic());
       if (reported.has(name) || reported.size >= MOST_REPORTED) return;
       reported.add(name);
@@ -29,3 +30,5 @@ export function incCustomStat(config: Config, stats: Stats, clock: Clock, log: L
 /** A policy may make names up from its input; so many are reported, and so many characters of a name count. */
 const MOST_REPORTED = 1000;
 const LONGEST_NAME = 256;
+
+const nameOf = (call: Call): string => copyOf(call.text(1).slice(0, LONGEST_NAME));
