@@ -17,6 +17,7 @@ import { type HttpClient, HttpFailure, networkClient } from "../net/http-client.
 import { Metrics } from "../stats/metrics.ts";
 import { Stats } from "../stats/stats.ts";
 import type { Clock } from "../time/clock.ts";
+import { settleZone } from "../time/local-zone.ts";
 import { networkAttempt } from "../webhooks/attempt.ts";
 import { WebHookDelivery, type WebHookSink } from "../webhooks/delivery.ts";
 import { ReceiverTls } from "../webhooks/receiver-tls.ts";
@@ -72,6 +73,8 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
   const source = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`${file}: cannot be read: ${error.code ?? error.message}`);
   });
+  const zoneProblem = settleZone();
+  if (zoneProblem) log.warn(zoneProblem);
   const config = defaultConfig();
   const policy = emptyPolicy();
   const metrics = new Metrics();

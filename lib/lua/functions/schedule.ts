@@ -1,7 +1,8 @@
 /** Background functions and when they run. */
 import type { Config } from "../../config.ts";
 import type { Log } from "../../log/log.ts";
-import { nextCronTime, parseDuration, type Schedule, type Timing } from "../../time/schedule.ts";
+import { nextCronTime } from "../../time/cron.ts";
+import { parseDuration, type Schedule, type Timing } from "../../time/schedule.ts";
 import type { Call, HostFunction } from "../call.ts";
 import type { Policy } from "../policy.ts";
 import { LuaError, type LuaState } from "../state.ts";
