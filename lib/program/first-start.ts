@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { keyLine } from "../control/key.ts";
+import { main } from "./main.ts";
 
 const CONF = join(import.meta.dir, "..", "..", "conf");
 const SECRETS = join(CONF, "secrets.lua");
@@ -57,5 +58,4 @@ if (written || process.stdout.isTTY) {
 if (process.stdin.isTTY && process.stdout.isTTY)
   console.log("At the prompt, help() lists the commands of the console and quit ends the daemon");
 
-process.argv.push("-C", join(CONF, "trackalert.conf"));
-await import("../../index.ts");
+await main([...process.argv.slice(2), "-C", join(CONF, "trackalert.conf")]);
