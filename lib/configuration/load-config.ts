@@ -84,10 +84,11 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
   const engine = await Engine.create({ clock, log, directory, http, isolated: isolation !== undefined });
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
-  for (const definition of startFunctions(config, log, directory)) engine.defineForStart(definition);
+  const { complaints } = engine;
+  for (const definition of startFunctions(config, { log, complaints, directory })) engine.defineForStart(definition);
   for (const definition of [
     ...daemonFunctions(config),
-    ...geoipConfiguration(engine.geoip, { log, complain: engine.complain, directory }),
+    ...geoipConfiguration(engine.geoip, { log, complaints, directory }),
     ...policyFunctions(policy, engine.state, BUILT_IN_COMMANDS),
     ...scheduleFunctions(config, policy, engine.state),
     ...webhookConfiguration(config.webhooks, log, directory),
@@ -96,12 +97,12 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
   ]) {
     engine.defineForConfiguration(definition);
   }
-  engine.define(incCustomStat(config, stats, clock, log));
-  engine.define(durationToSeconds(log));
+  engine.define(incCustomStat(config, stats, clock, complaints));
+  engine.define(durationToSeconds(complaints));
   const receiverTls = new ReceiverTls(config.webhooks.tls);
   const attempt = networkAttempt(config.webhooks, receiverTls, clock);
   const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
-  engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, log));
+  engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, complaints));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
   try {
     if (inert) await engine.runFile(Buffer.from(SILENCE), "silence");
@@ -118,8 +119,10 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
 }
 
 /** Why the control socket cannot be opened, if so. */
-export const missingKey = ({ controlSocket, key }: Config): string | undefined =>
-  controlSocket && !key ? "controlSocket: there is no key: setKey() sets one, --make-key prints one" : undefined;
+export const missingKey = ({ controlSocket, key, keyProblem }: Config): string | undefined =>
+  controlSocket && !key
+    ? `controlSocket: there is no key: ${keyProblem ?? "setKey() sets one, --make-key prints one"}`
+    : undefined;
 
 /** @throws {ConfigError} for a schedule whose function does not exist */
 function checkSchedules({ schedules }: Config, policy: Policy): void {

@@ -9,6 +9,7 @@ import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark 
 import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
 import { Codec } from "./codec.ts";
+import { Complaints } from "./complaints.ts";
 import { isConsoleCommand } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { geoipReloads } from "./functions/geoip.ts";
@@ -48,11 +49,18 @@ const UNBUFFERED = 'io.stdout:setvbuf("no")';
 export const shortChunkName = (file: string): string =>
   Buffer.byteLength(file) > LONGEST_CHUNK_NAME ? file.slice(file.lastIndexOf("/") + 1) : file;
 
+/** The answer to a chunk in which something went wrong: what it printed, in lines, and then what that was. */
+const failed = (printed: ByteString, problems: readonly string[]): ByteString =>
+  (printed.replace(/[^\n]$/, "$&\n") +
+    toByteString(problems.map((problem) => `Error: ${problem}`).join("\n"))) as ByteString;
+
 export class Engine {
   readonly tasks: Tasks;
   readonly geoip: GeoIPDatabases;
   /** Where console commands print. */
   readonly output: ConsoleOutput;
+  /** Where functions tell of mistakes that the policy goes on after. */
+  readonly complaints: Complaints;
   private readonly log: Log;
   private readonly codec: Codec;
   private readonly ignored = new Set<string>();
@@ -68,9 +76,10 @@ export class Engine {
     this.geoip = new GeoIPDatabases(log);
     this.codec = new Codec(state);
     this.output = new ConsoleOutput(this.tasks);
-    const { tasks, geoip, output, complain } = this;
+    this.complaints = new Complaints(log, this.output);
+    const { tasks, geoip, output, complaints } = this;
     this.drivers = installPrelude({
-      ...{ state, tasks, clock, log, geoip, output, complain },
+      ...{ state, tasks, clock, geoip, output, complaints },
       http: http ?? networkClient(clock),
     });
     for (const definition of [...logFunctions(log), ...geoipReloads(geoip, output)]) this.define(definition);
@@ -90,12 +99,6 @@ export class Engine {
     this.state.close();
     this.printed?.flush();
   }
-
-  /** Tells of a mistake that the policy goes on after: in the log, and on the console when that made it. */
-  readonly complain = (problem: string): void => {
-    this.log.error(problem);
-    this.output.print(toByteString(`${problem}\n`));
-  };
 
   /** Makes a host function a global of Lua. */
   define(definition: HostFunction): void {
@@ -196,7 +199,8 @@ export class Engine {
 
   /**
    * Runs a chunk of the console. An expression alone is one too, and so is the bare name of a command, which is called.
-   * @returns what it returned, else what it printed, or `Error: ` and why it failed
+   * @returns what it returned, else what it printed; when it failed or a function complained, what it printed and then
+   * `Error: ` and why, a line for each
    */
   async runConsole(chunk: ByteString): Promise<ByteString> {
     const { state, tasks, output } = this;
@@ -212,13 +216,13 @@ export class Engine {
         },
         (L) => (state.api.lua_type(L, 1) === Type.nil ? undefined : state.bytes(L, 1)),
       );
-      return returned ?? output.end(run);
+      const { printed, problems } = output.end(run);
+      return problems.length === 0 ? (returned ?? printed) : failed(printed, problems);
     } catch (error) {
-      if (error instanceof LuaError) return toByteString(`Error: ${error.message}`);
-      if (error instanceof PolicyError) return toByteString(`Error: ${error.message}\n${error.traceback}`);
+      const { printed, problems } = output.end(run);
+      if (error instanceof LuaError) return failed(printed, [...problems, error.message]);
+      if (error instanceof PolicyError) return failed(printed, [...problems, `${error.message}\n${error.traceback}`]);
       throw error;
-    } finally {
-      output.end(run);
     }
   }
 

@@ -1,10 +1,10 @@
 /** Installs the prelude: what is written in Lua of the engine, and the host functions that it needs. */
 import type { GeoIPDatabases } from "../geoip/geoip-databases.ts";
-import type { Log } from "../log/log.ts";
 import type { HttpClient } from "../net/http-client.ts";
 import { toByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
+import type { Complaints } from "./complaints.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import { addressFunctions } from "./functions/address.ts";
 import { consoleOutputFunctions } from "./functions/console.ts";
@@ -34,12 +34,10 @@ interface PreludeOptions {
   state: LuaState;
   tasks: Tasks;
   clock: Clock;
-  log: Log;
   geoip: GeoIPDatabases;
   http: HttpClient;
   output: ConsoleOutput;
-  /** Tells of a mistake in what the policy asked for. */
-  complain: (problem: string) => void;
+  complaints: Complaints;
 }
 
 /** What the engine calls: each takes the policy's function and a packed value (see codec.ts). */
@@ -51,7 +49,7 @@ export interface Drivers {
 }
 
 /** Runs the chunks in an order in which each finds what it needs; the modules last, for they see the globals as they are then. */
-export function installPrelude({ state, tasks, clock, log, geoip, http, output, complain }: PreludeOptions): Drivers {
+export function installPrelude({ state, tasks, clock, geoip, http, output, complaints }: PreludeOptions): Drivers {
   const { api, main } = state;
   const run = (name: string, source: string, ...args: Argument[]): Reference[] =>
     runChunk(state, tasks, name, source, args);
@@ -81,8 +79,8 @@ export function installPrelude({ state, tasks, clock, log, geoip, http, output, 
   run("bit", bitChunk, wrongType);
   run("require", requireChunk, requireFunctions(tasks), wrongType);
   run("system", systemChunk, systemFunctions(clock), blamed!);
-  const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(complain), wrongType, typeName);
-  run("geoip", geoipChunk, geoipLookups(geoip, log), ...classChecks);
+  const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(complaints), wrongType, typeName);
+  run("geoip", geoipChunk, geoipLookups(geoip, complaints), ...classChecks);
   const [runReport, runEndpoint] = run("login-tuple", loginTupleChunk, makeAddress!);
   const [runConsole] = run("console", consoleChunk, consoleOutputFunctions(output));
   run("finalizers", finalizersChunk, wrongType);

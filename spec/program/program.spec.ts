@@ -210,7 +210,6 @@ describe("a configuration that cannot be used ends the start with exit 1 and not
       "addListener('localhost:80', false, '', '', {})",
       /spec\.conf:1: bad argument #1 to 'addListener' \(an IP address and port/,
     ],
-    ["has a bad key", "setKey('c2hvcnQ=')", /spec\.conf:1: setKey: not the base64 of 32 bytes/],
     [
       "names an endpoint as a built-in command",
       "setCustomEndpoint('report', print)",
@@ -224,6 +223,25 @@ describe("a configuration that cannot be used ends the start with exit 1 and not
     const { code, output, errors } = await program.ended;
     expect([code, output]).toEqual([1, ""]);
     expect(errors).toMatch(message);
+  });
+
+  test("one whose key is refused, which setKey answers and says", async () => {
+    using conf = configuration("controlSocket('127.0.0.1:0')\nif not setKey('c2hvcnQ=') then print('refused') end");
+    await using program = startProgram(["-s", "-C", conf.file]);
+    const { code, output, errors } = await program.ended;
+    expect(code).toBe(1);
+    expect(output).toMatch(/^\S*spec\.conf:2: setKey: not the base64 of 32 bytes\nrefused\n$/);
+    expect(errors).toMatch(/^controlSocket: there is no key: \S*spec\.conf:2: setKey: not the base64 of 32 bytes\n$/);
+  });
+
+  test("one of wforce's, with a hint", async () => {
+    using conf = configuration("\naddWebHook({ 'report' }, { url = 'http://127.0.0.1/' })");
+    await using program = startProgram(["-s", "-C", conf.file]);
+    const { code, errors } = await program.ended;
+    expect(code).toBe(1);
+    expect(errors).toMatch(
+      /^\S*spec\.conf:2: attempt to call a nil value \(global 'addWebHook'\): addWebHook is wforce's: /,
+    );
   });
 
   test("one that is not there, or is a folder", async () => {
