@@ -16,6 +16,7 @@ import { emptyPolicy, type Policy } from "../lua/policy.ts";
 import { type HttpClient, HttpFailure, networkClient } from "../net/http-client.ts";
 import { Metrics } from "../stats/metrics.ts";
 import { Stats } from "../stats/stats.ts";
+import type { ByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { networkAttempt } from "../webhooks/attempt.ts";
 import { WebHookDelivery, type WebHookSink } from "../webhooks/delivery.ts";
@@ -53,6 +54,8 @@ interface LoadOptions {
   inert?: boolean;
   /** For a replay: stands in for everything outside. Nothing is sent, and no file is changed. */
   isolation?: { http: HttpClient; webhooks: WebHookSink };
+  /** Takes what the script, and each file that it loads, compiles to. */
+  onCompiled?: (chunk: ByteString) => void;
 }
 
 /** For a script that is only read. */
@@ -67,7 +70,8 @@ const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure("
  * @param file as the user named it, for messages
  * @throws {ConfigError}
  */
-export async function loadConfig(file: string, { clock, log, inert = false, isolation }: LoadOptions): Promise<Loaded> {
+export async function loadConfig(file: string, options: LoadOptions): Promise<Loaded> {
+  const { clock, log, inert = false, isolation, onCompiled } = options;
   const path = resolve(file);
   const source = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`${file}: cannot be read: ${error.code ?? error.message}`);
@@ -81,7 +85,7 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
   });
   const directory = dirname(path);
   const http = isolation?.http ?? (inert ? NO_SERVERS : networkClient(clock));
-  const engine = await Engine.create({ clock, log, directory, http, isolated: isolation !== undefined });
+  const engine = await Engine.create({ clock, log, directory, http, isolated: isolation !== undefined, onCompiled });
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   const { complaints } = engine;

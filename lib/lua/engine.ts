@@ -37,6 +37,8 @@ interface EngineOptions {
   http?: HttpClient;
   /** Lua changes nothing outside, what it prints is logged, and no task is interrupted by another: for replays. */
   isolated?: boolean;
+  /** Takes what each file of Lua compiles to, in Lua's own format, before it runs. */
+  onCompiled?: ((chunk: ByteString) => void) | undefined;
 }
 
 /** Lua cuts the names of chunks to this many bytes. */
@@ -65,13 +67,15 @@ export class Engine {
   private readonly codec: Codec;
   private readonly ignored = new Set<string>();
   private readonly drivers: Drivers;
+  private readonly onCompiled: EngineOptions["onCompiled"];
 
   private constructor(
     readonly state: LuaState,
-    { clock, log, http, isolated = false }: EngineOptions,
+    { clock, log, http, isolated = false, onCompiled }: EngineOptions,
     private readonly printed: PrintedLines | undefined,
   ) {
     this.log = log;
+    this.onCompiled = onCompiled;
     this.tasks = new Tasks(state, { sliced: !isolated });
     this.geoip = new GeoIPDatabases(log);
     this.codec = new Codec(state);
@@ -79,7 +83,7 @@ export class Engine {
     this.complaints = new Complaints(log, this.output);
     const { tasks, geoip, output, complaints } = this;
     this.drivers = installPrelude({
-      ...{ state, tasks, clock, geoip, output, complaints },
+      ...{ state, tasks, clock, geoip, output, complaints, onCompiled },
       http: http ?? networkClient(clock),
     });
     for (const definition of [...logFunctions(log), ...geoipReloads(geoip, output)]) this.define(definition);
@@ -153,9 +157,25 @@ export class Engine {
     const bytes = withoutByteOrderMark(fromBytes(source)).replace(/^#/, "--#") as ByteString;
     const prepare = (L: LuaThread): number => {
       state.pushChunk(L, bytes, `@${shortChunkName(name)}`);
+      this.onCompiled?.(state.dump(L));
       return 0;
     };
     await this.tasks.run("configuration", prepare, () => {});
+  }
+
+  /** Whether a global, or a field of one, is there. */
+  async isDefined(name: string, field?: string): Promise<boolean> {
+    const { state } = this;
+    return this.tasks.run(
+      "configuration",
+      (L) => {
+        state.pushReference(L, this.drivers.isDefined);
+        state.pushBytes(L, toByteString(name));
+        state.push(L, field === undefined ? undefined : toByteString(field));
+        return 2;
+      },
+      (L) => state.api.lua_toboolean(L, 1) !== 0,
+    );
   }
 
   /** Runs a report function. Resolved when it has returned; at once if it did not wait. */

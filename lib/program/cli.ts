@@ -54,6 +54,7 @@ const ARGS = {
   },
   verbose: { type: "boolean", alias: "v", description: "Debug level, and the verbose Lua log functions speak" },
   "check-config": { type: "boolean", description: "Load everything, open nothing, print what there is; exit 0 or 1" },
+  strict: { type: "boolean", description: "With --check-config: exit 1 when there are warnings, too" },
   replay: {
     type: "string",
     valueHint: "FILE…",
@@ -96,6 +97,7 @@ const SERVING: ReadonlySet<string> = new Set(["daemon", "systemd", "docker"]);
 /** Options that need one of others. */
 const COMPANIONS = [
   ["json", ["check-config", "replay"]],
+  ["strict", ["check-config"]],
   ["run", ["replay"]],
   ["junit", ["replay"]],
   ["update", ["replay"]],
@@ -128,6 +130,8 @@ export interface ClientOptions extends CommonOptions {
 
 export interface CheckOptions extends Pick<ServeOptions, "config" | "regexes"> {
   json: boolean;
+  /** Warnings are a failure. */
+  strict: boolean;
 }
 
 export interface ReplayCommand {
@@ -169,7 +173,7 @@ export async function readCommandLine(args: readonly string[]): Promise<Program>
     if (parsed[name] === undefined || companions.some((companion) => parsed[companion] !== undefined)) continue;
     throw new UsageError(`option --${name} needs ${companions.map((companion) => `--${companion}`).join(" or ")}`);
   }
-  const { client, execute, config, regexes, record, json = false, verbose = false } = parsed;
+  const { client, execute, config, regexes, record, json = false, strict = false, verbose = false } = parsed;
   if (record !== undefined && way !== undefined && !SERVING.has(way)) {
     throw new UsageError(`options --record and --${way} exclude each other`);
   }
@@ -180,7 +184,7 @@ export async function readCommandLine(args: readonly string[]): Promise<Program>
     return { action: "replay", options: { files, run, json, junit, update, verbose, regexes } };
   }
   if (files.length > 0) throw new UsageError(`unexpected argument '${files[0]}'`);
-  if (way === "check-config") return { action: "check", options: { config, regexes, json } };
+  if (way === "check-config") return { action: "check", options: { config, regexes, json, strict } };
   if (way === "client" || way === "execute") {
     // To run one of two commands would look as if both had run.
     if (words.filter((word) => word.startsWith("--execute=")).length > 1) {

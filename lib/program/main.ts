@@ -83,11 +83,12 @@ async function runConsole({ config, execute, level, verbose }: ClientOptions): P
 }
 
 /** @returns the exit code */
-async function check({ config, regexes, json }: CheckOptions): Promise<number> {
+async function check({ config, regexes, json, strict }: CheckOptions): Promise<number> {
   const outcome = await checkConfig(configFile(config), regexes, systemClock);
-  console.log(json ? JSON.stringify(outcome, null, 2) : formatCheck(outcome).join("\n"));
+  const failed = outcome.errors.length > 0 || (strict && outcome.warnings.length > 0);
+  console.log(json ? JSON.stringify(outcome, null, 2) : formatCheck(outcome, failed).join("\n"));
   if (!json) for (const error of outcome.errors) console.error(escapeControls(error));
-  return outcome.errors.length === 0 ? 0 : EXIT_FAILURE;
+  return failed ? EXIT_FAILURE : 0;
 }
 
 /** @returns the exit code */

@@ -113,9 +113,10 @@ describe("readCommandLine", () => {
   test.each([
     ["--check-config", {}],
     ["--check-config --json", { json: true }],
+    ["--strict --check-config", { strict: true }],
     ["-C FILE --json --check-config -R X", { config: "FILE", regexes: "X", json: true }],
   ] as [string, Partial<CheckOptions>][])("reads %p as a check", async (line, options) => {
-    const nothing = { config: undefined, regexes: undefined, json: false };
+    const nothing = { config: undefined, regexes: undefined, json: false, strict: false };
     expect(await readCommandLine(line.split(" "))).toEqual({ action: "check", options: { ...nothing, ...options } });
   });
 
@@ -144,6 +145,7 @@ describe("readCommandLine", () => {
     ["-d -s", "--daemon and --systemd"],
     ["--check-config -s", "--check-config and --systemd"],
     ["--check-config -e CMD", "--execute and --check-config"],
+    ["--strict", "option --strict needs --check-config"],
     ["--json", "option --json needs --check-config or --replay"],
     ["--run x", "option --run needs --replay"],
     ["--junit x --check-config", "option --junit needs --replay"],
