@@ -73,6 +73,11 @@ const ARGS = {
     type: "boolean",
     description: "With --record: no password hashes, keyed hashes instead of logins and addresses",
   },
+  init: {
+    type: "string",
+    valueHint: "DIR",
+    description: "Write a configuration and its secrets into DIR, once: what is there stays as it is",
+  },
   "make-key": { type: "boolean", description: "Print a setKey() line with a new key and exit" },
   help: { type: "boolean", alias: "h", description: "Print this and exit" },
   version: { type: "boolean", description: "Print the version and exit" },
@@ -91,7 +96,14 @@ const COMMAND: CommandDef<typeof ARGS> = {
 const VALUE_OPTIONAL: ReadonlySet<string> = new Set(["client"]);
 
 /** Ways to run; an option of one way excludes those of the others. */
-const WAYS = [["client", "execute"], ["check-config"], ["replay"], ["daemon"], ["systemd", "docker"]] as const;
+const WAYS = [
+  ["client", "execute"],
+  ["check-config"],
+  ["replay"],
+  ["init"],
+  ["daemon"],
+  ["systemd", "docker"],
+] as const;
 const SERVING: ReadonlySet<string> = new Set(["daemon", "systemd", "docker"]);
 
 /** Options that need one of others. */
@@ -117,8 +129,8 @@ export interface ServeOptions extends CommonOptions {
   /** A regexes.yaml for user agents. */
   regexes: string | undefined;
   stamp: boolean;
-  /** What syslog files the lines under. */
-  facility: Facility;
+  /** What syslog files the lines under; undefined unless given. */
+  facility: Facility | undefined;
   /** Where reports are recorded. */
   record: { file: string; redact: boolean } | undefined;
 }
@@ -150,7 +162,8 @@ type Program =
   | { action: "replay"; options: ReplayCommand }
   | { action: "serve"; options: ServeOptions }
   | { action: "client"; options: ClientOptions }
-  | { action: "check"; options: CheckOptions };
+  | { action: "check"; options: CheckOptions }
+  | { action: "init"; folder: string };
 
 /** The command line cannot be understood: one line for standard error, exit 2. */
 export class UsageError extends Error {
@@ -184,6 +197,11 @@ export async function readCommandLine(args: readonly string[]): Promise<Program>
     return { action: "replay", options: { files, run, json, junit, update, verbose, regexes } };
   }
   if (files.length > 0) throw new UsageError(`unexpected argument '${files[0]}'`);
+  if (way === "init") {
+    if (config) throw new UsageError("option --init takes no --config: it writes one");
+    if (parsed.init === "") throw new UsageError("option --init needs a folder");
+    return { action: "init", folder: parsed.init! };
+  }
   if (way === "check-config") return { action: "check", options: { config, regexes, json, strict } };
   if (way === "client" || way === "execute") {
     // To run one of two commands would look as if both had run.
@@ -223,8 +241,8 @@ function readRegExp(text: string): RegExp {
   }
 }
 
-function readFacility(name: string | undefined): Facility {
-  if (name === undefined) return Facility.daemon;
+function readFacility(name: string | undefined): Facility | undefined {
+  if (name === undefined) return undefined;
   if (Object.hasOwn(Facility, name)) return Facility[name as keyof typeof Facility];
   throw new UsageError(`option -f: one of ${Object.keys(Facility).join(" ")} expected, got '${name}'`);
 }

@@ -17,13 +17,23 @@ import { checkConfig } from "./check.ts";
 import { type CheckOptions, type ClientOptions, readCommandLine, type ReplayCommand, UsageError } from "./cli.ts";
 import { detach, DetachError, StartReport } from "./detach.ts";
 import { openDevices } from "./devices.ts";
+import { formatInit, InitError, initialise } from "./init.ts";
 import { serve } from "./serve.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
 
 /** Errors that say all there is to say; what else is thrown is a bug, and shows where. */
-const EXPECTED = [UsageError, ConfigError, RegexesFileError, ControlError, ConsoleError, DetachError, RecordError];
+const EXPECTED = [
+  UsageError,
+  ConfigError,
+  RegexesFileError,
+  ControlError,
+  ConsoleError,
+  DetachError,
+  RecordError,
+  InitError,
+];
 
 /** That of index.ts, or of the executable that `bun run compile` makes. */
 const PROGRAM_FOLDER = Bun.isStandaloneExecutable ? dirname(process.execPath) : join(import.meta.dir, "..", "..");
@@ -46,6 +56,7 @@ export async function main(args: readonly string[]): Promise<void> {
     if (program.action === "print") console.log(process.stdout.isTTY ? program.text : Bun.stripANSI(program.text));
     else if (program.action === "client") process.exit(await runConsole(program.options));
     else if (program.action === "replay") process.exit(await runReplay(program.options));
+    else if (program.action === "init") console.log(formatInit(await initialise(program.folder)));
     else if (program.action === "check") process.exit(await check(program.options));
     else if (program.options.way === "detached" && !report) process.exit(await runDetached());
     else await serve(configFile(program.options.config), program.options, report);

@@ -5,7 +5,7 @@ import { loadConfig } from "../configuration/load-config.ts";
 import { type LocalConsole, openLocalConsole } from "../console/local.ts";
 import { Level, Log, type LogSink, tracebackLines } from "../log/log.ts";
 import { StandardOutput } from "../log/standard-output.ts";
-import { Syslog } from "../log/syslog.ts";
+import { Facility, Syslog } from "../log/syslog.ts";
 import { isJournal, ServiceManager } from "../log/systemd.ts";
 import type { ParseDevice } from "../login-tuple.ts";
 import { Recorder } from "../replay/recorder.ts";
@@ -31,8 +31,10 @@ export async function serve(file: string, options: Omit<ServeOptions, "config">,
   const sink: LogSink = (line, level) =>
     local ? local.above(() => output.write(line, level)) : output.write(line, level);
   // The journal would have each line twice.
-  const syslog = journal ? undefined : new Syslog(facility, clock);
+  const syslog = journal ? undefined : new Syslog(facility ?? Facility.daemon, clock);
   const log = new Log({ sink, level, verbose, stamp: stamp ? clock : undefined, syslog });
+  if (journal && facility !== undefined)
+    log.warn("-f has no effect under the journal: set SyslogFacility= in the unit");
   const manager = new ServiceManager(way === "detached" ? {} : process.env, { clock, log });
   const die = (error: unknown): never => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -15,7 +15,7 @@ const SERVE: ServeOptions = {
   config: undefined,
   regexes: undefined,
   stamp: false,
-  facility: 3,
+  facility: undefined,
   level: 6,
   verbose: false,
   record: undefined,
@@ -120,6 +120,12 @@ describe("readCommandLine", () => {
     expect(await readCommandLine(line.split(" "))).toEqual({ action: "check", options: { ...nothing, ...options } });
   });
 
+  test("reads --init", async () => {
+    for (const args of [["--init", "DIR"], ["--init=DIR"]]) {
+      expect(await readCommandLine(args)).toEqual({ action: "init", folder: "DIR" });
+    }
+  });
+
   test("takes a chunk as it stands", async () => {
     const execute = "-- a = 'b'\nreturn 1";
     expect(await readCommandLine(["-e", execute])).toEqual({ action: "client", options: { ...CLIENT, execute } });
@@ -145,6 +151,10 @@ describe("readCommandLine", () => {
     ["-d -s", "--daemon and --systemd"],
     ["--check-config -s", "--check-config and --systemd"],
     ["--check-config -e CMD", "--execute and --check-config"],
+    ["--init", "option '--init' needs a value"],
+    ["--init=", "option --init needs a folder"],
+    ["--init DIR -C FILE", "option --init takes no --config: it writes one"],
+    ["--init DIR -s", "options --init and --systemd exclude each other"],
     ["--strict", "option --strict needs --check-config"],
     ["--json", "option --json needs --check-config or --replay"],
     ["--run x", "option --run needs --replay"],
