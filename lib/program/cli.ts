@@ -58,11 +58,16 @@ const ARGS = {
   replay: {
     type: "string",
     valueHint: "FILE…",
-    description: "Run replay fixtures: recorded traffic through a configuration, on a virtual clock, with nothing sent",
+    description:
+      "Run replay fixtures, or all *.replay.yaml below a folder: recorded traffic through a configuration, on a virtual clock, with nothing sent",
   },
   run: { type: "string", valueHint: "REGEX", description: "With --replay: only fixtures whose name matches" },
   junit: { type: "string", valueHint: "FILE", description: "With --replay: results as JUnit's XML, too" },
-  update: { type: "boolean", description: "With --replay: write what happened into fixtures that fail" },
+  update: {
+    type: "string",
+    valueHint: "all",
+    description: "With --replay: write what happened into fixtures that fail; where an expectation goes only with =all",
+  },
   json: { type: "boolean", description: "Print the outcome of --check-config or --replay as JSON" },
   record: {
     type: "string",
@@ -94,6 +99,8 @@ const COMMAND: CommandDef<typeof ARGS> = {
 
 /** Options whose value may be left out: a following word that begins with `-` is not theirs. */
 const VALUE_OPTIONAL: ReadonlySet<string> = new Set(["client"]);
+/** Options whose value is joined to them by `=` or left out: the word that follows is never theirs. */
+const VALUE_JOINED: ReadonlySet<string> = new Set(["update"]);
 
 /** Ways to run; an option of one way excludes those of the others. */
 const WAYS = [
@@ -152,7 +159,8 @@ export interface ReplayCommand {
   run: RegExp | undefined;
   json: boolean;
   junit: string | undefined;
-  update: boolean;
+  /** What may become of fixtures that fail; undefined: they stay as they are. */
+  update: "mend" | "all" | undefined;
   verbose: boolean;
   regexes: string | undefined;
 }
@@ -193,7 +201,8 @@ export async function readCommandLine(args: readonly string[]): Promise<Program>
   if (way === "replay") {
     if (config) throw new UsageError("option --replay takes no --config: the fixture names its configuration");
     const run = parsed.run === undefined ? undefined : readRegExp(parsed.run);
-    const { junit, update = false } = parsed;
+    const { junit } = parsed;
+    const update = readUpdate(parsed.update);
     return { action: "replay", options: { files, run, json, junit, update, verbose, regexes } };
   }
   if (files.length > 0) throw new UsageError(`unexpected argument '${files[0]}'`);
@@ -239,6 +248,13 @@ function readRegExp(text: string): RegExp {
   } catch (error) {
     throw new UsageError(`option --run: ${(error as Error).message}`);
   }
+}
+
+function readUpdate(text: string | undefined): ReplayCommand["update"] {
+  if (text === undefined) return undefined;
+  if (text === "") return "mend";
+  if (text === "all") return "all";
+  throw new UsageError(`option --update: nothing or =all expected, got '${text}'`);
 }
 
 function readFacility(name: string | undefined): Facility | undefined {
@@ -298,6 +314,7 @@ function expandOption(shown: string, name: string, value: string | undefined, re
     return `--${name}`;
   }
   if (value === undefined && VALUE_OPTIONAL.has(name) && (rest[0] ?? "-").startsWith("-")) return `--${name}=`;
+  if (value === undefined && VALUE_JOINED.has(name)) return `--${name}=`;
   // Its files may stand anywhere, so an option in the place of one is easily written.
   if (value === undefined && name === "replay" && rest[0]?.startsWith("--")) {
     throw new UsageError(`option '${shown}' needs a value, got the option '${rest[0]}'`);

@@ -166,6 +166,7 @@ describe("readCommandLine", () => {
     ["--replay", "option '--replay' needs a value"],
     ["--replay --update FILE", "option '--replay' needs a value, got the option '--update'"],
     ["--replay FILE -C FILE", "option --replay takes no --config: the fixture names its configuration"],
+    ["--replay FILE --update=some", "option --update: nothing or =all expected, got 'some'"],
     ["--replay FILE -s", "options --replay and --systemd exclude each other"],
     ["--replay FILE --run (", "option --run: Invalid regular expression"],
     ["-d -D", "--daemon and --docker"],
@@ -249,7 +250,7 @@ describe("--replay", () => {
     run: undefined,
     json: false,
     junit: undefined,
-    update: false,
+    update: undefined,
     verbose: false,
     regexes: undefined,
   };
@@ -257,12 +258,15 @@ describe("--replay", () => {
     ["--replay a", {}],
     ["--replay=a b c", { files: ["a", "b", "c"] }],
     ["--replay a b --replay c -v", { files: ["a", "b", "c"], verbose: true }],
+    ["--replay a --update=all", { update: "all" }],
+    ["--update --replay a", { update: "mend" }],
+    ["--replay a --update b", { files: ["a", "b"], update: "mend" }],
     ["b --replay a", { files: ["b", "a"] }],
     [
       "--replay a --run ^x --json --junit J --update -R R",
-      { run: /^x/, json: true, junit: "J", update: true, regexes: "R" },
+      { run: /^x/, json: true, junit: "J", update: "mend", regexes: "R" },
     ],
-  ])("%s", async (line, expected) => {
+  ] as [string, Partial<ReplayCommand>][])("%s", async (line, expected) => {
     expect(await readCommandLine(line.split(" "))).toEqual({ action: "replay", options: { ...REPLAY, ...expected } });
   });
 });
