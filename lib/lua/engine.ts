@@ -10,7 +10,7 @@ import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
 import { Codec } from "./codec.ts";
 import { Complaints } from "./complaints.ts";
-import { isConsoleCommand } from "./console-commands.ts";
+import { isConsoleCommand, SHOWS_NIL } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { geoipReloads } from "./functions/geoip.ts";
 import { logFunctions } from "./functions/log.ts";
@@ -218,26 +218,34 @@ export class Engine {
   }
 
   /**
-   * Runs a chunk of the console. An expression alone is one too, and so is the bare name of a command, which is called.
+   * Runs a chunk of the console. An expression alone is one too, and so is the bare name of a command, which is called. One
+   * that ends with {@link SHOWS_NIL} and has nothing to show but nil is answered by that.
    * @returns what it returned, else what it printed; when it failed or a function complained, what it printed and then
    * `Error: ` and why, a line for each
    */
   async runConsole(chunk: ByteString): Promise<ByteString> {
     const { state, tasks, output } = this;
+    const showsNil = chunk.endsWith(SHOWS_NIL);
+    const source = (showsNil ? chunk.slice(0, -SHOWS_NIL.length) : chunk) as ByteString;
     let run = 0;
     try {
       const returned = await tasks.run(
         "console",
         (L) => {
           state.pushReference(L, this.drivers.runConsole);
-          this.pushConsoleChunk(L, withoutByteOrderMark(chunk));
+          this.pushConsoleChunk(L, withoutByteOrderMark(source));
           run = output.begin();
           return 1;
         },
-        (L) => (state.api.lua_type(L, 1) === Type.nil ? undefined : state.bytes(L, 1)),
+        (L) => ({
+          text: state.api.lua_type(L, 1) === Type.nil ? undefined : state.bytes(L, 1),
+          values: state.number(L, 2)!,
+        }),
       );
       const { printed, problems } = output.end(run);
-      return problems.length === 0 ? (returned ?? printed) : failed(printed, problems);
+      if (problems.length > 0) return failed(printed, problems);
+      const silent = showsNil && printed === "" && returned.values > 0;
+      return returned.text ?? (silent ? ("nil" as ByteString) : printed);
     } catch (error) {
       const { printed, problems } = output.end(run);
       if (error instanceof LuaError) return failed(printed, [...problems, error.message]);

@@ -9,6 +9,7 @@ import { ControlError } from "../control/session.ts";
 import type { DeviceParser } from "../device/device.ts";
 import { RegexesFileError } from "../device/regexes-file.ts";
 import { escapeControls, Log, tracebackLines } from "../log/log.ts";
+import { takesColours } from "../log/standard-output.ts";
 import { replay } from "../replay/program.ts";
 import { RecordError } from "../replay/recorder.ts";
 import { systemClock } from "../time/clock.ts";
@@ -53,7 +54,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const report = StartReport.take();
   try {
     const program = await readCommandLine(args);
-    if (program.action === "print") console.log(process.stdout.isTTY ? program.text : Bun.stripANSI(program.text));
+    if (program.action === "print") print(program.text);
     else if (program.action === "client") process.exit(await runConsole(program.options));
     else if (program.action === "replay") process.exit(await runReplay(program.options));
     else if (program.action === "init") console.log(formatInit(await initialise(program.folder)));
@@ -67,6 +68,10 @@ export async function main(args: readonly string[]): Promise<void> {
     else for (const line of lines) console.error(line);
     process.exit(error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE);
   }
+}
+
+function print(text: string): void {
+  console.log(process.stdout.isTTY && takesColours(process.env) ? text : Bun.stripANSI(text));
 }
 
 /** An expected error as lines fit to be shown. */
@@ -120,6 +125,7 @@ async function runReplay({ files, regexes, ...options }: ReplayCommand): Promise
     print: (line) => console.log(line),
     // On a terminal Bun paints red what console.error writes.
     printAside: (line) => (isTerminal ? void process.stderr.write(`${line}\n`) : console.error(line)),
+    colours: isTerminal && takesColours(process.env),
     draw: isTerminal ? (text) => void process.stderr.write(text) : undefined,
   });
 }

@@ -4,7 +4,7 @@ import { dirname, resolve } from "node:path";
 import { loadConfig } from "../configuration/load-config.ts";
 import { type LocalConsole, openLocalConsole } from "../console/local.ts";
 import { Level, Log, type LogSink, tracebackLines } from "../log/log.ts";
-import { StandardOutput } from "../log/standard-output.ts";
+import { journalMark, StandardOutput, takesColours, terminalMark } from "../log/standard-output.ts";
 import { Facility, Syslog } from "../log/syslog.ts";
 import { isJournal, ServiceManager } from "../log/systemd.ts";
 import type { ParseDevice } from "../login-tuple.ts";
@@ -26,7 +26,8 @@ export async function serve(file: string, options: Omit<ServeOptions, "config">,
   const { way, regexes, stamp, facility, level, verbose, record } = options;
   const clock = systemClock;
   const journal = isJournal(process.env);
-  const output = new StandardOutput(clock, journal);
+  const mark = journal ? journalMark : process.stdout.isTTY ? terminalMark(takesColours(process.env)) : undefined;
+  const output = new StandardOutput(clock, mark);
   let local: LocalConsole | undefined;
   const sink: LogSink = (line, level) =>
     local ? local.above(() => output.write(line, level)) : output.write(line, level);

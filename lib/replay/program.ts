@@ -33,6 +33,8 @@ export interface ReplayOptions {
   printAside: (line: string) => void;
   /** Draws on the terminal; undefined when there is none. */
   draw?: ((text: string) => void) | undefined;
+  /** Verdicts are printed in colour. */
+  colours?: boolean;
 }
 
 /** How names of fixtures end. */
@@ -44,7 +46,7 @@ const EXIT_USAGE = 2;
 
 /** @returns the exit code: 0, 1 when a fixture failed, 2 when one cannot be used */
 export async function replay(files: readonly string[], options: ReplayOptions): Promise<number> {
-  const { run = /(?:)/, junit, json = false, print, printAside, draw } = options;
+  const { run = /(?:)/, junit, json = false, print, printAside, colours = false } = options;
   const started = stopwatch();
   const { fixtures, problems } = readAll(files);
   for (const problem of problems) printAside(problem);
@@ -54,7 +56,7 @@ export async function replay(files: readonly string[], options: ReplayOptions): 
     printAside(`no fixture has a name that matches ${run}`);
     return EXIT_USAGE;
   }
-  const paint: Paint = (color, word) => (draw ? `${color === "red" ? "\x1b[31m" : "\x1b[32m"}${word}\x1b[0m` : word);
+  const paint: Paint = (color, word) => (colours ? `${color === "red" ? "\x1b[31m" : "\x1b[32m"}${word}\x1b[0m` : word);
   const results: (Result | Unusable)[] = [];
   for (const fixture of chosen) {
     const result = await runOne(fixture, options).catch((error: unknown): Unusable => {
