@@ -2,6 +2,9 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
+import { posixZone } from "./local-zone.ts";
+import { PosixZone } from "./posix-zone.ts";
+
 const FOLDER = "/usr/share/zoneinfo";
 const LOCAL = "/etc/localtime";
 const HEADER = 44;
@@ -14,41 +17,33 @@ interface Names {
   names: string[];
   /** What holds before the first of them. */
   first: string;
-  /** Rules for what comes after the last, as in POSIX's `TZ`; empty when that goes on. */
-  rules: string;
+  /** For what comes after the last; without, that goes on. */
+  rules: PosixZone | undefined;
 }
 
 let read: { zone: string | undefined; names: Names | undefined } | undefined;
 
 /**
- * What local time is called, by `TZ` or the machine's zone.
+ * What local time is called at a time, by `TZ` or the machine's zone.
  * @param time seconds since 1970
- * @param isDaylight whether daylight saving time holds then
  * @param offset seconds east of Greenwich
- * @returns hours of it, such as `+05`, where no name is known
+ * @returns hours of the offset, such as `+05`, where no name is known
  */
-export function zoneName(time: number, isDaylight: boolean, offset: number): string {
+export function zoneName(time: number, offset: number): string {
+  const rules = posixZone();
+  if (rules) return rules.at(time * 1000).name;
   const zone = process.env["TZ"];
   // The variable is looked at each time: replays set it.
   if (!read || read.zone !== zone) read = { zone, names: readNames(zone) };
-  const { names } = read;
-  const name = names ? nameInFile(names, time, isDaylight) : nameInRules(zone?.replace(/^:/, "") ?? "", isDaylight);
-  if (name !== undefined) return name;
+  if (read.names) return nameInFile(read.names, time);
   const hours = String(Math.trunc(Math.abs(offset) / 3600)).padStart(2, "0");
   return offset === 0 ? "UTC" : `${offset < 0 ? "-" : "+"}${hours}`;
 }
 
-function nameInFile({ times, names, first, rules }: Names, time: number, isDaylight: boolean): string | undefined {
+function nameInFile({ times, names, first, rules }: Names, time: number): string {
   const next = times.findIndex((change) => change > time);
-  if (next < 0 && rules !== "") return nameInRules(rules, isDaylight);
+  if (next < 0 && rules) return rules.at(time * 1000).name;
   return (next < 0 ? names.at(-1) : names[next - 1]) ?? first;
-}
-
-/** One of the two names in `CET-1CEST,M3.5.0,M10.5.0/3`. */
-function nameInRules(rules: string, isDaylight: boolean): string | undefined {
-  const name = "([A-Za-z]{3,}|<[A-Za-z0-9+-]+>)";
-  const match = new RegExp(`^${name}[+-]?\\d[\\d:]*(?:${name}|$)`).exec(rules);
-  return (isDaylight ? match?.[2] : match?.[1])?.replace(/[<>]/g, "");
 }
 
 function readNames(zone: string | undefined): Names | undefined {
@@ -57,7 +52,7 @@ function readNames(zone: string | undefined): Names | undefined {
   try {
     return parseZoneFile(readFileSync(file));
   } catch {
-    return undefined; // such as rules in place of a name, or a machine without these files
+    return undefined; // such as on a machine without these files
   }
 }
 
@@ -89,6 +84,6 @@ function parseZoneFile(file: Buffer): Names {
     times: Array.from({ length: times }, (_, i) => Number(file.readBigInt64BE(timesAt + 8 * i))),
     names: Array.from({ length: times }, (_, i) => name(file.readUInt8(timesAt + 8 * times + i))),
     first: name(0),
-    rules: file.toString("latin1", lettersAt + letters + leaps * 12 + standard + utc).trim(),
+    rules: PosixZone.parse(file.toString("latin1", lettersAt + letters + leaps * 12 + standard + utc).trim()),
   };
 }

@@ -117,6 +117,16 @@ describe("dates", () => {
     expect(await values("answer(os.date('!%s', 1720000000))")).toEqual(["1720000000"]);
   });
 
+  test.each([
+    ["MSK-3", "MSK +0300"],
+    ["CET-1CEST,M3.5.0,M10.5.0/3", "CEST +0200"],
+    ["<+0545>-5:45", "+0545 +0545"],
+    ["No/Such", "UTC +0000"],
+  ])("in TZ=%s", async (zone, text) => {
+    process.env["TZ"] = zone;
+    expect(await values("answer(os.date('%Z %z', 1720000000))")).toEqual([text]);
+  });
+
   const dates = table<{ zone: string; time: number; format: string; text: string }>("dates.jsonl");
   test.each([...new Set(dates.map((date) => date.zone))])("in %s", async (zone) => {
     process.env["TZ"] = zone;

@@ -8,7 +8,7 @@ import type { HostFunction } from "../call.ts";
 const LONGEST_FORMAT = 65_536;
 const WIDEST = 255;
 
-/** `strftime(format, utc, time, year, month, day, hour, min, sec, wday, yday, isdst)`, from the year on as in `*t`. */
+/** `strftime(format, utc, time, year, month, day, hour, min, sec, wday, yday)`, from the year on as in `*t`. */
 export const dateFunctions: Record<string, HostFunction> = {
   strftime: {
     name: "date",
@@ -23,12 +23,11 @@ export const dateFunctions: Record<string, HostFunction> = {
       const [time, year, month, day, hour, minute, second, weekday, yearDay] = Array.from({ length: 9 }, (_, i) =>
         Math.trunc(call.number(3 + i)),
       ) as [number, number, number, number, number, number, number, number, number];
-      const isDaylight = call.boolean(12);
       const clock = new Date(0);
       clock.setUTCFullYear(year, month - 1, day);
       clock.setUTCHours(hour, minute, second);
       const offset = utc ? 0 : clock.getTime() / 1000 - time || 0;
-      const zone = utc ? "GMT" : zoneName(time, isDaylight, offset);
+      const zone = utc ? "GMT" : zoneName(time, offset);
       const shown = { time, year, month, day, hour, minute, second, weekday: weekday - 1, yearDay: yearDay - 1 };
       return strftime(format, { ...shown, offset, zone }) as ByteString;
     },

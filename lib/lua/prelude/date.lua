@@ -12,7 +12,7 @@ function os.date(...)
   if time == nil then time = time_now() end
   local ok, t = pcall(date, utc and "!*t" or "*t", time)
   if not ok then return blamed("date", ok, t) end
-  return strftime(format, utc, time, t.year, t.month, t.day, t.hour, t.min, t.sec, t.wday, t.yday, t.isdst)
+  return strftime(format, utc, time, t.year, t.month, t.day, t.hour, t.min, t.sec, t.wday, t.yday)
 end
 
 function os.difftime(later, earlier)
