@@ -14,6 +14,7 @@ import { addCustomStat, incCustomStat } from "../lua/functions/stats.ts";
 import { runCustomWebHook, webhookConfiguration, webhookConsole } from "../lua/functions/webhooks.ts";
 import { emptyPolicy, type Policy } from "../lua/policy.ts";
 import { type HttpClient, HttpFailure, networkClient } from "../net/http-client.ts";
+import { networkTcp, type TcpNetwork, unreachableTcp } from "../net/tcp.ts";
 import { Metrics } from "../stats/metrics.ts";
 import { Stats } from "../stats/stats.ts";
 import type { ByteString } from "../text/byte-string.ts";
@@ -54,7 +55,7 @@ interface LoadOptions {
   /** Only reads what is configured: what the script prints, asks of other servers and sends goes nowhere. */
   inert?: boolean;
   /** For a replay: stands in for everything outside. Nothing is sent, and no file is changed. */
-  isolation?: { http: HttpClient; webhooks: WebHookSink };
+  isolation?: { http: HttpClient; tcp: TcpNetwork; webhooks: WebHookSink };
   /** Takes what the script, and each file that it loads, compiles to. */
   onCompiled?: (chunk: ByteString) => void;
 }
@@ -65,7 +66,8 @@ const SILENCE = `
   io.stdout = nowhere
   io.output(nowhere)
   function print() end`;
-const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure("the configuration is only read")) };
+const READ_ONLY = "the configuration is only read";
+const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure(READ_ONLY)) };
 
 /**
  * @param file as the user named it, for messages
@@ -88,7 +90,16 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   });
   const directory = dirname(path);
   const http = isolation?.http ?? (inert ? NO_SERVERS : networkClient(clock));
-  const engine = await Engine.create({ clock, log, directory, http, isolated: isolation !== undefined, onCompiled });
+  const tcp = isolation?.tcp ?? (inert ? unreachableTcp(READ_ONLY) : networkTcp(clock));
+  const engine = await Engine.create({
+    clock,
+    log,
+    directory,
+    http,
+    tcp,
+    isolated: isolation !== undefined,
+    onCompiled,
+  });
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   const { complaints } = engine;

@@ -5,6 +5,7 @@ import { GeoIPDatabases } from "../geoip/geoip-databases.ts";
 import type { Log } from "../log/log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
 import { type HttpClient, networkClient } from "../net/http-client.ts";
+import { networkTcp, type TcpNetwork } from "../net/tcp.ts";
 import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
@@ -13,7 +14,7 @@ import { Complaints } from "./complaints.ts";
 import { isConsoleCommand, SHOWS_NIL } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { geoipReloads } from "./functions/geoip.ts";
-import { logFunctions } from "./functions/log.ts";
+import { TcpSockets } from "./functions/tcp.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
 import { PrintedLines } from "./printed-lines.ts";
 import { LuaError, LuaState, type Reference } from "./state.ts";
@@ -35,6 +36,8 @@ interface EngineOptions {
   directory: string;
   /** How policies reach HTTP servers; the network unless given. */
   http?: HttpClient;
+  /** How policies reach other servers; the network unless given. */
+  tcp?: TcpNetwork;
   /** Lua changes nothing outside, what it prints is logged, and no task is interrupted by another: for replays. */
   isolated?: boolean;
   /** Takes what each file of Lua compiles to, in Lua's own format, before it runs. */
@@ -64,6 +67,7 @@ export class Engine {
   /** Where functions tell of mistakes that the policy goes on after. */
   readonly complaints: Complaints;
   private readonly log: Log;
+  private readonly sockets: TcpSockets;
   private readonly codec: Codec;
   private readonly ignored = new Set<string>();
   private readonly drivers: Drivers;
@@ -71,7 +75,7 @@ export class Engine {
 
   private constructor(
     readonly state: LuaState,
-    { clock, log, http, isolated = false, onCompiled }: EngineOptions,
+    { clock, log, http, tcp, isolated = false, onCompiled }: EngineOptions,
     private readonly printed: PrintedLines | undefined,
   ) {
     this.log = log;
@@ -81,12 +85,14 @@ export class Engine {
     this.codec = new Codec(state);
     this.output = new ConsoleOutput(this.tasks);
     this.complaints = new Complaints(log, this.output);
+    this.sockets = new TcpSockets(tcp ?? networkTcp(clock), clock, this.tasks);
     const { tasks, geoip, output, complaints } = this;
     this.drivers = installPrelude({
-      ...{ state, tasks, clock, geoip, output, complaints, onCompiled },
+      ...{ state, tasks, clock, log, geoip, output, complaints, onCompiled },
       http: http ?? networkClient(clock),
+      sockets: this.sockets,
     });
-    for (const definition of [...logFunctions(log), ...geoipReloads(geoip, output)]) this.define(definition);
+    for (const definition of geoipReloads(geoip, output)) this.define(definition);
   }
 
   static async create(options: EngineOptions): Promise<Engine> {
@@ -100,6 +106,7 @@ export class Engine {
   /** Frees the state. Tasks that still wait are dropped. */
   close(): void {
     this.tasks.close();
+    this.sockets.close();
     this.state.close();
     this.printed?.flush();
   }

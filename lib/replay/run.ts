@@ -4,6 +4,7 @@ import { escapeControls, Log } from "../log/log.ts";
 import { type ParseDevice, readEndpointArgs } from "../login-tuple.ts";
 import { backgroundLabel, endpointLabel, policyFailed } from "../lua/policy-failure.ts";
 import type { HttpRequest } from "../net/http-client.ts";
+import { TcpFailure, type TcpNetwork } from "../net/tcp.ts";
 import { toText } from "../text/byte-string.ts";
 import { parseJson } from "../text/json.ts";
 import { Background } from "../time/background.ts";
@@ -278,7 +279,7 @@ class Run {
   }
 
   /** Stands in for everything outside. */
-  private isolation(): { http: HttpAnswers; webhooks: WebHookSink } {
+  private isolation(): { http: HttpAnswers; tcp: TcpNetwork; webhooks: WebHookSink } {
     const { clock, outcome } = this;
     const asked = ({ method, url }: HttpRequest, answer: HttpAnswer | undefined): void => {
       const request = `${method} ${url.href}`;
@@ -292,7 +293,16 @@ class Run {
       },
       drain: () => Promise.resolve(),
     };
-    return { http: new HttpAnswers(this.fixture.http, { clock, asked }), webhooks };
+    const unreachable = (target: string): Promise<never> => {
+      this.tell(() => `tcp ${target}: not answered`);
+      outcome.addUnanswered(`tcp ${target}`, this.now());
+      // A turn of the clock, so that who tries in a loop is noticed.
+      return new Promise((_, reject) => {
+        clock.after(0, () => reject(new TcpFailure("a replay reaches no other server")));
+      });
+    };
+    const tcp: TcpNetwork = { connect: (host, port) => unreachable(`${host}:${port}`), lookup: unreachable };
+    return { http: new HttpAnswers(this.fixture.http, { clock, asked }), tcp, webhooks };
   }
 
   /** The time, and on whose behalf Lua runs. */
