@@ -29,7 +29,7 @@ export interface TcpNetwork {
 /** Bytes that are read ahead of anybody's asking. */
 const READ_AHEAD = 65_536;
 /** Bytes that one call receives at most. */
-const LARGEST = 16 * 1024 * 1024;
+const LARGEST = 10 * 1024 * 1024;
 /** Milliseconds; the system's resolver may take its time. */
 const LOOKUP_TIMEOUT = 30_000;
 

@@ -23,7 +23,8 @@ local function blamed(name, ok, ...)
   local message = ...
   if type(message) ~= "string" then error(message, 0) end
   message = gsub(message, "^(bad argument #%d+ to )'%?'", "%1'" .. name .. "'")
-  error(message, (find(message, "^bad argument") or find(message, "^invalid")) and 2 or 0)
+  local of_arguments = find(message, "^bad argument") or find(message, "^invalid") or find(message, "^wrong number of")
+  error(message, of_arguments and 2 or 0)
 end
 
 function unpack(list, ...)

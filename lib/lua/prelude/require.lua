@@ -1,7 +1,7 @@
 -- `require` and `dofile` in Lua, since a module or file may wait while it runs, which a function of C cannot pass on.
 local host, wrong_type = ...
 local error, type, pairs, loadfile, setmetatable = error, type, pairs, loadfile, setmetatable
-local format, gsub, gmatch, match = string.format, string.gsub, string.gmatch, string.match
+local format, gsub, gmatch, match, find = string.format, string.gsub, string.gmatch, string.match, string.find
 local concat, insert, rawget, rawequal = table.concat, table.insert, rawget, rawequal
 local package, searchpath, loaded, preload = package, package.searchpath, package.loaded, package.preload
 local current_run, is_running, sleep = host.current_run, host.is_running, sleep
@@ -30,21 +30,20 @@ local function search_preload(name)
   if loader ~= nil then return loader, ":preload:" end
 end
 
--- Where the path has a module: folders for its two usual forms, and files for others.
+-- Where the path has a module: the folders that are looked into for both its usual files, then the files elsewhere.
 local function places(name, path)
   local file = gsub(name, "%.", "/")
-  local found, seen = { "no " .. file .. ".lua or " .. file .. "/init.lua in " }, {}
-  local files = {}
+  local folders, files = {}, {}
   for template in gmatch(path, "[^;]+") do
-    local folder = match(template, "^(.*)/%?%.lua$") or match(template, "^(.*)/%?/init%.lua$")
-    if folder and not seen[folder] then
-      seen[folder] = true
-      found[#found + 1] = (#found > 1 and ", " or "") .. folder
-    elseif not folder then
+    local folder = match(template, "^(.*)/%?%.lua$")
+    local init = match(template, "^(.*)/%?/init%.lua$")
+    if folder and find(path, folder .. "/?/init.lua", 1, true) then
+      folders[#folders + 1] = folder
+    elseif not (init and find(path, init .. "/?.lua", 1, true)) then
       files[#files + 1] = "no " .. gsub(template, "%?", (gsub(file, "%%", "%%%%")))
     end
   end
-  if #found > 1 then insert(files, 1, concat(found)) end
+  if #folders > 0 then insert(files, 1, format("no %s.lua or %s/init.lua in %s", file, file, concat(folders, ", "))) end
   return concat(files, ", ")
 end
 
