@@ -35,6 +35,7 @@ help() -- lists the commands
 stats() -- how many reports have been received
 showACL() -- the netmasks of peers that may connect
 showCustomEndpoints() -- the names of the custom endpoints
+showStringStatsDBs() -- the dbs of counters: name, keys, bound, memory
 showVersion() -- the version
 showPerfStats() -- how long requests waited (WTW) and ran (WTR) in the last 5 minutes, in milliseconds
 showCommandStats() -- how often each command was called in the last 5 minutes
@@ -50,6 +51,33 @@ setBackground("name", function() end) -- (C) a function that is run by the clock
 cronScheduleBackgroundFunc("*/5 * * * *", "name") -- (C) five fields in local time, or @hourly, @daily …
 -- Both day fields given means either, unless one begins with a star: then both must match, as in Vixie cron. TZ may be rules, too.
 intervalScheduleBackgroundFunc("00:05:00", "name") -- (C) hours:minutes:seconds; first after one interval, never overlapping
+-- Counters: how many, and how many different, in the last minutes to weeks, for each key. wforce's StringStatsDB, by its names.
+-- They live outside Lua's memory; with a state directory they are kept over restarts (a kill loses the last minute at most).
+-- A count is gone between seconds × (windows - 1) and seconds × windows after it was made.
+newStringStatsDB("name", 600, 6, { attempts = "int", passwords = "hll", of_each = "countmin" }) -- (C) seconds of a window, windows
+newShardedStringStatsDB("another", 600, 6, { attempts = "int" }, 10) -- (C) the same here
+setHLLBits(6) -- (C) of dbs made after it: 4 to 16; 64 different values of a window are exact all the same
+setCountMinBits(0.05, 0.2) -- (C) the error of a countmin, and how often it may be passed
+local counts = getStringStatsDB("name") -- a name that nobody made: an error in the log, and a db that counts nothing
+counts:twAdd("key", "attempts", 1) -- keys and values: strings, numbers, addresses; a key that is an address is masked by the prefix
+counts:twAdd(newCA("192.0.2.1"), "passwords", "one of the different values")
+counts:twAdd("key", "of_each", "a value that is counted")
+counts:twSub("key", "attempts", 1) -- int, countmin
+counts:twGet("key", "attempts") -- over all windows: the sum; of an hll how many different values
+counts:twGet("key", "of_each", "a value that is counted") -- how often that came; without a value all of them
+counts:twGetCurrent("key", "attempts") -- the newest window
+counts:twGetWindows("key", "attempts") -- a list, newest first
+counts:twResetField("key", "attempts")
+counts:twReset("key") -- whether it was there
+counts:twGetSize() -- keys
+counts:twSetMaxSize(500000) -- (C) over it the key used longest ago goes
+counts:twSetv4Prefix(32) -- (C)
+counts:twSetv6Prefix(128) -- (C)
+counts:twGetv4Prefix()
+counts:twGetv6Prefix()
+counts:twSetExpireSleep(250) -- (C) accepted
+counts:twEnableReplication() -- (C) accepted: each daemon counts for itself
+
 addCustomStat("name") -- (C) declares a counter
 incCustomStat("name") -- counts
 durationToSeconds("00:05:00") -- h[h…][:mm][:ss] in seconds; 0 and an error in the log when it is none

@@ -3,9 +3,11 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
 import { BUILT_IN_COMMANDS, type Config, defaultConfig } from "../config.ts";
+import { Counters } from "../counters/counters.ts";
 import type { Log } from "../log/log.ts";
 import { Engine, shortChunkName } from "../lua/engine.ts";
 import { consoleCommands } from "../lua/functions/console.ts";
+import { countersConfiguration, countersConsole } from "../lua/functions/counters.ts";
 import { daemonFunctions, startFunctions } from "../lua/functions/daemon.ts";
 import { geoipConfiguration } from "../lua/functions/geoip.ts";
 import { policyFunctions } from "../lua/functions/policy.ts";
@@ -29,6 +31,8 @@ export interface Loaded {
   engine: Engine;
   metrics: Metrics;
   stats: Stats;
+  /** Nothing is read or written before they are opened. */
+  counters: Counters;
   /** Nothing is sent before it is opened. */
   webhooks: WebHookDelivery;
   /** To be loaded before them. */
@@ -88,7 +92,14 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   });
   const directory = dirname(path);
   const http = isolation?.http ?? (inert ? NO_SERVERS : networkClient(clock));
-  const engine = await Engine.create({ clock, log, directory, http, isolated: isolation !== undefined, onCompiled });
+  const counters = new Counters({
+    clock,
+    log,
+    metrics,
+    seed: isolation ? 0 : crypto.getRandomValues(new Int32Array(1))[0]!,
+  });
+  const isolated = isolation !== undefined;
+  const engine = await Engine.create({ clock, log, counters, directory, http, isolated, onCompiled });
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   const { complaints } = engine;
@@ -100,6 +111,8 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     ...scheduleFunctions(config, policy, engine.state),
     ...webhookConfiguration(config.webhooks, log, directory),
     addCustomStat(config),
+    ...countersConfiguration(counters),
+    countersConsole(counters, engine.output),
     ...consoleCommands({ config, policy, stats, output: engine.output, requestShutdown }),
   ]) {
     engine.defineForConfiguration(definition);
@@ -122,7 +135,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     const located = message.startsWith(`${name}:`) ? file + message.slice(name.length) : `${file}: ${message}`;
     throw new ConfigError(located, traceback);
   }
-  return { config, policy, engine, metrics, stats, webhooks, receiverTls, shutdown };
+  return { config, policy, engine, metrics, stats, counters, webhooks, receiverTls, shutdown };
 }
 
 /** Why the control socket cannot be opened, if so. */

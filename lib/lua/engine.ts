@@ -1,6 +1,7 @@
 /**
  * The Lua engine: the state with its prelude and host functions, and the ways to run Lua in it.
  */
+import type { Counters } from "../counters/counters.ts";
 import { GeoIPDatabases } from "../geoip/geoip-databases.ts";
 import type { Log } from "../log/log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
@@ -31,6 +32,7 @@ type MaybePromise<T> = T | Promise<T>;
 interface EngineOptions {
   clock: Clock;
   log: Log;
+  counters: Counters;
   /** What relative paths in Lua are relative to. */
   directory: string;
   /** How policies reach HTTP servers; the network unless given. */
@@ -71,7 +73,7 @@ export class Engine {
 
   private constructor(
     readonly state: LuaState,
-    { clock, log, http, isolated = false, onCompiled }: EngineOptions,
+    { clock, log, counters, http, isolated = false, onCompiled }: EngineOptions,
     private readonly printed: PrintedLines | undefined,
   ) {
     this.log = log;
@@ -83,7 +85,7 @@ export class Engine {
     this.complaints = new Complaints(log, this.output);
     const { tasks, geoip, output, complaints } = this;
     this.drivers = installPrelude({
-      ...{ state, tasks, clock, geoip, output, complaints, onCompiled },
+      ...{ state, tasks, clock, geoip, counters, output, complaints, onCompiled },
       http: http ?? networkClient(clock),
     });
     for (const definition of [...logFunctions(log), ...geoipReloads(geoip, output)]) this.define(definition);

@@ -1,4 +1,5 @@
 /** Installs the prelude: what is written in Lua of the engine, and the host functions that it needs. */
+import type { Counters } from "../counters/counters.ts";
 import type { GeoIPDatabases } from "../geoip/geoip-databases.ts";
 import type { HttpClient } from "../net/http-client.ts";
 import { type ByteString, toByteString } from "../text/byte-string.ts";
@@ -8,6 +9,7 @@ import type { Complaints } from "./complaints.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import { addressFunctions } from "./functions/address.ts";
 import { consoleOutputFunctions } from "./functions/console.ts";
+import { counterFunctions } from "./functions/counters.ts";
 import { geoipLookups } from "./functions/geoip.ts";
 import { httpRequestFunction, socketRequestFunction } from "./functions/http.ts";
 import { lua51Functions, requireFunctions, sourceFunctions, systemFunctions } from "./functions/lua51.ts";
@@ -18,6 +20,7 @@ import argumentsChunk from "./prelude/arguments.lua" with { type: "text" };
 import bitChunk from "./prelude/bit.lua" with { type: "text" };
 import consoleChunk from "./prelude/console.lua" with { type: "text" };
 import coroutineChunk from "./prelude/coroutine.lua" with { type: "text" };
+import countersChunk from "./prelude/counters.lua" with { type: "text" };
 import definedChunk from "./prelude/defined.lua" with { type: "text" };
 import finalizersChunk from "./prelude/finalizers.lua" with { type: "text" };
 import geoipChunk from "./prelude/geoip.lua" with { type: "text" };
@@ -36,6 +39,7 @@ interface PreludeOptions {
   tasks: Tasks;
   clock: Clock;
   geoip: GeoIPDatabases;
+  counters: Counters;
   http: HttpClient;
   output: ConsoleOutput;
   complaints: Complaints;
@@ -55,7 +59,7 @@ export interface Drivers {
 
 /** Runs the chunks in an order in which each finds what it needs; the modules last, for they see the globals as they are then. */
 export function installPrelude(options: PreludeOptions): Drivers {
-  const { state, tasks, clock, geoip, http, output, complaints, onCompiled } = options;
+  const { state, tasks, clock, geoip, counters, http, output, complaints, onCompiled } = options;
   const { api, main } = state;
   const run = (name: string, source: string, ...args: Argument[]): Reference[] =>
     runChunk(state, tasks, name, source, args);
@@ -86,6 +90,7 @@ export function installPrelude(options: PreludeOptions): Drivers {
   run("require", requireChunk, requireFunctions(tasks), wrongType);
   run("system", systemChunk, systemFunctions(clock), blamed!);
   const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(complaints), wrongType, typeName);
+  run("counters", countersChunk, counterFunctions(counters, complaints, tasks), ...classChecks);
   run("geoip", geoipChunk, geoipLookups(geoip, complaints), ...classChecks);
   const [runReport, runEndpoint] = run("login-tuple", loginTupleChunk, makeAddress!);
   const [runConsole] = run("console", consoleChunk, consoleOutputFunctions(output));

@@ -30,6 +30,7 @@ export interface Inventory {
   /** `built` is null for a database that cannot be opened. */
   geoip: { name: string; file: string | null; type: string | null; built: Date | null }[];
   customStats: string[];
+  counters: { name: string; seconds: number; windows: number; fields: string[] }[];
 }
 
 export interface Check {
@@ -84,7 +85,8 @@ async function unknownNames({ engine }: Loaded, chunks: readonly ByteString[], f
   return problems.map((problem) => (problem.startsWith(`${main}:`) ? file + problem.slice(main.length) : problem));
 }
 
-function takeInventory({ config, policy, engine, receiverTls }: Loaded, now: number, check: Check): Inventory {
+function takeInventory(loaded: Loaded, now: number, check: Check): Inventory {
+  const { config, policy, engine, counters, receiverTls } = loaded;
   const key = missingKey(config);
   if (key) check.errors.push(key);
   check.errors.push(...doubleAddresses(config));
@@ -113,6 +115,10 @@ function takeInventory({ config, policy, engine, receiverTls }: Loaded, now: num
       built: database?.built ?? null,
     })),
     customStats: [...config.customStats],
+    counters: counters.all.map(({ name, fields, options }) => ({
+      ...{ name, seconds: options.window, windows: options.windows },
+      fields: fields.map((field) => `${field.name} (${field.kind})`),
+    })),
   };
 }
 

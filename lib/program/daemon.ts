@@ -92,6 +92,7 @@ export class Daemon {
       await ports.recorder?.close();
       throw new ConfigError((error as Error).message);
     }
+    loaded.counters.open(config.stateDir);
     loaded.webhooks.open(config.stateDir);
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");
     const files = fewFiles(config.maxWebserverConns);
@@ -173,6 +174,7 @@ export class Daemon {
       this.log.warn(`not delivered within ${WEBHOOKS_BOUND / 1000} s: ${left}`);
     }
     webhooks.close();
+    await this.loaded.counters.close();
     await this.ports.recorder?.close();
     engine.close();
   }

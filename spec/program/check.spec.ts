@@ -66,6 +66,7 @@ describe("--check-config", () => {
       "scheduled functions  none",
       "GeoIP databases      none",
       "custom stats         none",
+      "counters             none",
       "OK",
     ]);
   });
@@ -274,6 +275,7 @@ describe("--check-config", () => {
         schedules: [],
         geoip: [],
         customStats: [],
+        counters: [],
       },
       warnings: [],
       errors: [],
