@@ -209,7 +209,8 @@ export class StringStatsDB {
     const known = this.rowToRead(key);
     if (known !== undefined) return known;
     this.makeRoom();
-    const kept = copyOf(shorten(key));
+    // Lua's strings come as copies already.
+    const kept = shorten(key);
     const row = this.keys.add(kept);
     this.keyBytes += kept.length;
     if (row % PAGE === 0 && row / PAGE === this.newest.length) {
@@ -321,5 +322,5 @@ function hashOf(value: ByteString, seed: number): readonly [high: number, low: n
 function shorten(key: ByteString): ByteString {
   if (key.length <= LONGEST_KEY) return key;
   const digest = new Bun.CryptoHasher("sha256").update(Buffer.from(key, "latin1")).digest("hex");
-  return (key.slice(0, KEPT_OF_LONG) + digest) as ByteString;
+  return copyOf(key.slice(0, KEPT_OF_LONG) + digest) as ByteString;
 }
