@@ -6,7 +6,7 @@
  * walks at most 32 or 128 nodes, however many masks there are.
  */
 import type { ByteString } from "../text/byte-string.ts";
-import { parseNetmask } from "./address.ts";
+import { type Netmask, parseAddress, parseNetmask, unmapAddress } from "./address.ts";
 
 interface Node {
   zero: Node | undefined;
@@ -20,6 +20,34 @@ const emptyNode = (): Node => ({ zero: undefined, one: undefined, verdict: undef
 const bitAt = (bytes: ByteString, position: number): number =>
   (bytes.charCodeAt(position >> 3) >> (7 - (position & 7))) & 1;
 
+/** The text is no netmask that a group can hold; the message says why, and quotes it. */
+export class NetmaskError extends Error {
+  override name = "NetmaskError";
+}
+
+/** Bits before the IPv4 address in one that is mapped into IPv6. */
+const MAPPED_BITS = 96;
+
+/**
+ * Reads `address/bits`, or with a leading `!` an exclusion. A network of `::ffff:a.b.c.d` is what it maps to: no peer and no
+ * report has an address of that form, since those are unmapped.
+ * @throws {NetmaskError}
+ */
+export function readGroupMask(text: string): Netmask & { excluded: boolean } {
+  const excluded = text.startsWith("!");
+  const written = excluded ? text.slice(1) : text;
+  const mask = parseNetmask(written);
+  if (!mask) throw new NetmaskError(`netmask such as 10.0.0.0/8 expected, got ${JSON.stringify(text)}`);
+  const address = parseAddress(written.split("/", 1)[0]!)!.bytes;
+  if (unmapAddress(address).length === address.length) return { ...mask, excluded };
+  if (mask.bits < MAPPED_BITS) {
+    throw new NetmaskError(
+      `netmask of IPv4 mapped into IPv6 of at least /${MAPPED_BITS} expected, got ${JSON.stringify(text)}`,
+    );
+  }
+  return { network: unmapAddress(mask.network), bits: mask.bits - MAPPED_BITS, excluded };
+}
+
 export class NetmaskGroup {
   private roots = new Map<number, Node>();
   private count = 0;
@@ -31,13 +59,10 @@ export class NetmaskGroup {
 
   /**
    * Adds `address/bits`, or with a leading `!` excludes it. A mask given again replaces its former verdict.
-   * @returns false when the text is no netmask
+   * @throws {NetmaskError}
    */
-  add(text: string): boolean {
-    const excluded = text.startsWith("!");
-    const mask = parseNetmask(excluded ? text.slice(1) : text);
-    if (!mask) return false;
-    const { network, bits } = mask;
+  add(text: string): void {
+    const { network, bits, excluded } = readGroupMask(text);
     let node = this.roots.get(network.length);
     if (!node) this.roots.set(network.length, (node = emptyNode()));
     for (let i = 0; i < bits; i++) {
@@ -45,11 +70,11 @@ export class NetmaskGroup {
     }
     if (node.verdict === undefined) this.count++;
     node.verdict = !excluded;
-    return true;
   }
 
-  /** Whether the longest mask that holds the address includes it. */
-  match(bytes: ByteString): boolean {
+  /** Whether the longest mask that holds the address, unmapped, includes it. */
+  match(address: ByteString): boolean {
+    const bytes = unmapAddress(address);
     let node = this.roots.get(bytes.length);
     let verdict = false;
     for (let i = 0; node; i++) {

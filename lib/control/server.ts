@@ -1,4 +1,5 @@
 /** The control socket: each connection that knows the key sends chunks of Lua and gets their answers. */
+import { Level } from "../log/log.ts";
 import { formatListener, type Listener } from "../net/listener.ts";
 import { type ConnectionOptions, ControlConnection, peerOf } from "./connection.ts";
 import { ControlSession } from "./session.ts";
@@ -65,9 +66,10 @@ export class ControlServer {
   }
 
   private accept(socket: Bun.Socket<ControlConnection | undefined>): void {
-    const { key, nonce, log } = this.options;
+    const { key, nonce, flood } = this.options;
     if (this.open.size >= MOST_CONNECTIONS && !this.makeRoom()) {
-      log.warn(`control connection from ${peerOf(socket)}: refused, ${MOST_CONNECTIONS} are open`);
+      const message = `control connection from ${peerOf(socket)}: refused, ${MOST_CONNECTIONS} are open`;
+      flood.write(Level.warning, message, `control ${socket.remoteAddress}`);
       socket.end();
       return;
     }

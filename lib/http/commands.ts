@@ -1,5 +1,6 @@
 /** The routes and what each answers. */
 import type { BUILT_IN_COMMANDS, Config } from "../config.ts";
+import type { LogFlood } from "../log/log-flood.ts";
 import type { Log } from "../log/log.ts";
 import { BodyError, type LoginTuple, type ParseDevice, readEndpointArgs, readLoginTuple } from "../login-tuple.ts";
 import type { Engine } from "../lua/engine.ts";
@@ -40,6 +41,8 @@ export interface CommandContext {
   engine: Engine;
   clock: Clock;
   log: Log;
+  /** For what any peer may cause, again and again. */
+  flood: LogFlood;
   metrics: Metrics;
   stats: Stats;
   parseDevice: ParseDevice;

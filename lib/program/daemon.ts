@@ -2,6 +2,7 @@
 import { ConfigError, type Loaded, missingKey } from "../configuration/load-config.ts";
 import { ControlServer } from "../control/server.ts";
 import { HttpServer } from "../http/server.ts";
+import { LogFlood } from "../log/log-flood.ts";
 import type { Log } from "../log/log.ts";
 import type { ParseDevice } from "../login-tuple.ts";
 import { addEngineMetrics } from "../lua/metrics.ts";
@@ -39,6 +40,7 @@ export class Daemon {
   private readonly background: Background;
   private readonly control: ControlServer;
   private readonly chunks = new Ongoing();
+  private readonly flood: LogFlood;
   private readonly endStatsLog: CancelTimer;
   private ready = false;
   private stopping: Promise<void> | undefined;
@@ -51,10 +53,13 @@ export class Daemon {
     this.log = log;
     const ready = (): boolean => this.ready;
     const record = recorder && recorder.record.bind(recorder);
-    this.http = new HttpServer({ ...loaded, clock, log, parseDevice, record, ready });
+    const flood = new LogFlood(ports);
+    this.flood = flood;
+    this.http = new HttpServer({ ...loaded, clock, log, flood, parseDevice, record, ready });
     this.control = new ControlServer({
       clock,
       log,
+      flood,
       key: () => loaded.config.key!,
       run: (chunk) => this.execute(chunk),
     });
@@ -87,6 +92,7 @@ export class Daemon {
       if (config.controlSocket) daemon.control.listen(config.controlSocket);
     } catch (error) {
       daemon.endStatsLog();
+      daemon.flood.close();
       await daemon.http.listeners.cut();
       daemon.control.cut();
       await ports.recorder?.close();
@@ -167,6 +173,7 @@ export class Daemon {
     }
     await listeners.cut();
     this.control.cut();
+    this.flood.close();
     engine.tasks.close();
     if (!(await this.isOver(webhooks.drain(), WEBHOOKS_BOUND))) {
       const left = formatAmounts({ webhook: webhooks.events.queue.size });
