@@ -6,7 +6,7 @@
  * walks at most 32 or 128 nodes, however many masks there are.
  */
 import type { ByteString } from "../text/byte-string.ts";
-import { type Netmask, parseAddress, parseNetmask, unmapAddress } from "./address.ts";
+import { type Netmask, parseNetmask, unmapAddress } from "./address.ts";
 
 interface Node {
   zero: Node | undefined;
@@ -28,24 +28,25 @@ export class NetmaskError extends Error {
 /** Bits before the IPv4 address in one that is mapped into IPv6. */
 const MAPPED_BITS = 96;
 
+const isMapped = (bytes: ByteString): boolean => unmapAddress(bytes).length < bytes.length;
+
 /**
- * Reads `address/bits`, or with a leading `!` an exclusion. A network of `::ffff:a.b.c.d` is what it maps to: no peer and no
- * report has an address of that form, since those are unmapped.
+ * Reads `address/bits`, or with a leading `!` an exclusion. A network of `::ffff:a.b.c.d` holds what it maps to as well:
+ * peers and the addresses of reports come unmapped.
  * @throws {NetmaskError}
  */
-export function readGroupMask(text: string): Netmask & { excluded: boolean } {
+export function readGroupMask(text: string): { masks: Netmask[]; excluded: boolean } {
   const excluded = text.startsWith("!");
   const written = excluded ? text.slice(1) : text;
   const mask = parseNetmask(written);
   if (!mask) throw new NetmaskError(`netmask such as 10.0.0.0/8 expected, got ${JSON.stringify(text)}`);
-  const address = parseAddress(written.split("/", 1)[0]!)!.bytes;
-  if (unmapAddress(address).length === address.length) return { ...mask, excluded };
-  if (mask.bits < MAPPED_BITS) {
-    throw new NetmaskError(
-      `netmask of IPv4 mapped into IPv6 of at least /${MAPPED_BITS} expected, got ${JSON.stringify(text)}`,
-    );
+  if (!isMapped(parseNetmask(written.split("/", 1)[0]!)!.network)) return { masks: [mask], excluded };
+  const bits = mask.bits - MAPPED_BITS;
+  if (bits < 0) {
+    const expected = `netmask of IPv4 mapped into IPv6 of at least /${MAPPED_BITS} expected`;
+    throw new NetmaskError(`${expected}, got ${JSON.stringify(text)}`);
   }
-  return { network: unmapAddress(mask.network), bits: mask.bits - MAPPED_BITS, excluded };
+  return { masks: [mask, { network: unmapAddress(mask.network), bits }], excluded };
 }
 
 export class NetmaskGroup {
@@ -62,19 +63,22 @@ export class NetmaskGroup {
    * @throws {NetmaskError}
    */
   add(text: string): void {
-    const { network, bits, excluded } = readGroupMask(text);
+    const { masks, excluded } = readGroupMask(text);
+    for (const mask of masks) this.put(mask, !excluded);
+  }
+
+  private put({ network, bits }: Netmask, verdict: boolean): void {
     let node = this.roots.get(network.length);
     if (!node) this.roots.set(network.length, (node = emptyNode()));
     for (let i = 0; i < bits; i++) {
       node = bitAt(network, i) ? (node.one ??= emptyNode()) : (node.zero ??= emptyNode());
     }
-    if (node.verdict === undefined) this.count++;
-    node.verdict = !excluded;
+    if (node.verdict === undefined && !isMapped(network)) this.count++;
+    node.verdict = verdict;
   }
 
-  /** Whether the longest mask that holds the address, unmapped, includes it. */
-  match(address: ByteString): boolean {
-    const bytes = unmapAddress(address);
+  /** Whether the longest mask that holds the address includes it. */
+  match(bytes: ByteString): boolean {
     let node = this.roots.get(bytes.length);
     let verdict = false;
     for (let i = 0; node; i++) {

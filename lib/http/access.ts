@@ -5,7 +5,7 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 
-import { parseAddress } from "../address/address.ts";
+import { parseAddress, unmapAddress } from "../address/address.ts";
 import { NetmaskGroup } from "../address/netmask-group.ts";
 import type { Config } from "../config.ts";
 import { type ByteString, fromBytes } from "../text/byte-string.ts";
@@ -29,7 +29,7 @@ export class Access {
     const known = this.peers.get(peer);
     if (known !== undefined) return known;
     const address = parseAddress(peer);
-    const verdict = address !== undefined && this.group.match(address.bytes);
+    const verdict = address !== undefined && this.group.match(unmapAddress(address.bytes));
     if (this.peers.size >= MOST_REMEMBERED) this.peers.clear();
     this.peers.set(peer, verdict);
     return verdict;

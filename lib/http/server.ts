@@ -8,9 +8,6 @@ import { type CommandContext, Commands } from "./commands.ts";
 import { IDLE_TIMEOUT, Listeners } from "./listeners.ts";
 import { routeOf } from "./route.ts";
 
-/** Requests in flight unless setMaxWebserverConns() says otherwise. */
-const MOST_IN_FLIGHT = 10_000;
-
 export class HttpServer {
   readonly listeners: Listeners;
   private readonly access: Access;
@@ -32,7 +29,7 @@ export class HttpServer {
   }
 
   private handle(request: Request, server: Bun.Server<undefined>): Response | Promise<Response> {
-    const { clock, config, flood, metrics } = this.context;
+    const { clock, flood, metrics } = this.context;
     const arrived = clock.monotonic();
     const peer = server.requestIP(request)?.address ?? "";
     if (!this.access.admits(peer)) {
@@ -47,19 +44,20 @@ export class HttpServer {
       flood.write(Level.warning, `unauthorized request for ${path} from ${peer}`, `http ${peer}`);
       return answers.unauthorized();
     }
-    if (route.refuse && this.inFlight.count >= (config.maxWebserverConns ?? MOST_IN_FLIGHT)) {
+    if (route.refuse && this.commands.full) {
       metrics.refusedRequests.increment();
       return route.refuse();
     }
     route.calls?.add(arrived);
-    return route.answer(request, arrived, async (running) => {
+    const wait = async <T>(running: Promise<T>): Promise<T> => {
       server.timeout(request, 0);
       try {
         return await running;
       } finally {
         server.timeout(request, IDLE_TIMEOUT);
       }
-    });
+    };
+    return route.answer(request, { peer, arrived, wait });
   }
 
   private unexpected(error: Error): Response {

@@ -88,7 +88,7 @@ describe("add", () => {
 });
 
 describe("IPv4 mapped into IPv6", () => {
-  test("is what it maps to, masks and addresses alike", () => {
+  test("holds what it maps to as well, and counts once", () => {
     const group = groupOf("::ffff:10.0.0.0/104", "!::ffff:10.0.0.1/128", "::ffff:192.0.2.7");
     expect(
       ["10.0.0.2", "::ffff:10.0.0.2", "10.0.0.1", "::ffff:10.0.0.1", "11.0.0.0", "192.0.2.7", "192.0.2.8"].filter(
@@ -96,7 +96,7 @@ describe("IPv4 mapped into IPv6", () => {
       ),
     ).toEqual(["10.0.0.2", "::ffff:10.0.0.2", "192.0.2.7"]);
     expect(matches(groupOf("::ffff:0:0/96"), "203.0.113.5")).toBe(true);
-    expect(matches(groupOf("10.0.0.0/8"), "::ffff:10.0.0.1")).toBe(true);
+    expect([group.size, groupOf("10.0.0.0/8", "::ffff:10.0.0.0/104").size]).toEqual([3, 1]);
   });
 
   test.each(["::ffff:10.0.0.1/95", "!::ffff:0:0/80", "::ffff:1.2.3.4/0"])(

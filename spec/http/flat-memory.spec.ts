@@ -42,7 +42,11 @@ test("100,000 different endpoint calls a second apart, to one that is there and 
       });
       const route = commands.find("POST", routeOf(request.url))!;
       route.calls!.add(clock.monotonic());
-      const answer = await route.answer(request, clock.monotonic(), (running) => running);
+      const answer = await route.answer(request, {
+        peer: "127.0.0.1",
+        arrived: clock.monotonic(),
+        wait: (running) => running,
+      });
       expect(answer.status).toBe(200);
     }
   }

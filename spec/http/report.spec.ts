@@ -199,7 +199,7 @@ describe("a body that is refused", () => {
     ["single quotes", "{'a':1}", "expected at byte 2"],
     ["a leading zero", '{"a":01}', "',' or '}' expected at byte 7"],
     ["a bad escape", '{"a":"\\x"}', "a value expected at byte 6"],
-    ["a raw control character", '{"a":"\u0001"}', "a value expected at byte 6"],
+    ["a raw control character", '{"a":"\u0001"}', "a control character, U+0001, in a string at byte 7: it is written \\u0001"],
     ["something behind it", "{} {}", "nothing more expected at byte 4"],
     ["a comma too many", '{"a":1,}', "a name expected at byte 8"],
     ["a byte order mark", "\ufeff{}", "a value expected at byte 1"],
