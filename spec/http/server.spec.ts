@@ -111,6 +111,17 @@ describe("routes", () => {
     }
   });
 
+  test("HEAD is answered as GET, without the body, everywhere", async () => {
+    await using daemon = await startDaemon(PREAMBLE);
+    for (const path of ["/livez", "/command/readyz", "/?command=livez", "/metrics", "/command/stats", "/"]) {
+      const [get, head] = await Promise.all(
+        ["GET", "HEAD"].map((method) => fetch(daemon.url(path), { method, headers: AUTHORIZATION })),
+      );
+      expect([path, head!.status, await head!.text()]).toEqual([path, get!.status, ""]);
+      expect(head!.headers.get("content-type")).toBe(get!.headers.get("content-type"));
+    }
+  });
+
   test("the root asks for the password and has nothing to show", async () => {
     await using daemon = await startDaemon(PREAMBLE);
     expect((await daemon.get("/", {})).status).toBe(401);
