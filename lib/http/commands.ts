@@ -157,8 +157,14 @@ export class Commands {
     const { engine, policy, stats } = this.context;
     const body = this.begin(request);
     try {
-      const tuple = await this.readReport(request, body, peer);
-      if (tuple instanceof Response) return tuple;
+      let tuple;
+      try {
+        const bytes = await readBody(request, body);
+        await endOfTurn();
+        tuple = this.take(bytes, peer);
+      } catch (error) {
+        return this.refuseReport(error);
+      }
       this.received.value++;
       const { report } = policy;
       let begun = arrived;
@@ -179,21 +185,13 @@ export class Commands {
     }
   };
 
-  /** Reads, records and logs a report. @returns the refusal of what is none */
-  private async readReport(request: Request, announced: Announced, peer: string): Promise<LoginTuple | Response> {
+  /** Reads, records and logs a report. @throws what {@link refusal} knows */
+  private take(bytes: ArrayBuffer | Uint8Array, peer: string): LoginTuple {
     const { clock, log, parseDevice, record } = this.context;
-    let body, receivedAt, tuple;
-    try {
-      const bytes = await readBody(request, announced);
-      await endOfTurn();
-      body = fromBytes(bytes);
-      receivedAt = clock.now() / 1000;
-      tuple = readLoginTuple(parseJson(body), receivedAt, parseDevice, (field, type) =>
-        this.ignored(peer, field, type),
-      );
-    } catch (error) {
-      return this.refuseReport(error);
-    }
+    const body = fromBytes(bytes);
+    const receivedAt = clock.now() / 1000;
+    const ignored = (field: string, type: string): void => this.ignored(peer, field, type);
+    const tuple = readLoginTuple(parseJson(body), receivedAt, parseDevice, ignored);
     record?.(body, tuple, receivedAt);
     if (log.verbose) log.debug(formatFields(`report of ${peer}`, fieldsOf(tuple)));
     return tuple;

@@ -7,10 +7,11 @@ import type { Log } from "../log/log.ts";
 import type { ParseDevice } from "../login-tuple.ts";
 import { addEngineMetrics } from "../lua/metrics.ts";
 import { backgroundLabel, endpointLabel, policyFailed } from "../lua/policy-failure.ts";
-import { formatListener, type HttpListener, type Listener } from "../net/listener.ts";
+import { DescriptorWatch } from "../net/descriptors.ts";
+import { apart, formatListener, type HttpListener, type Listener } from "../net/listener.ts";
 import type { Recorder } from "../replay/recorder.ts";
 import { logStats } from "../stats/log.ts";
-import { addProcessMetrics, fewFiles } from "../stats/process.ts";
+import { addProcessMetrics, fewFiles, mostFiles } from "../stats/process.ts";
 import { formatAmounts } from "../text/amounts.ts";
 import type { ByteString } from "../text/byte-string.ts";
 import { Background } from "../time/background.ts";
@@ -42,6 +43,7 @@ export class Daemon {
   private readonly chunks = new Ongoing();
   private readonly flood: LogFlood;
   private readonly endStatsLog: CancelTimer;
+  private descriptors: DescriptorWatch | undefined;
   private ready = false;
   private stopping: Promise<void> | undefined;
 
@@ -88,8 +90,10 @@ export class Daemon {
     const { log } = ports;
     try {
       loaded.receiverTls.load();
-      for (const listener of config.listeners) daemon.http.listeners.listen(listener);
-      if (config.controlSocket) daemon.control.listen(config.controlSocket);
+      const { controlSocket, listeners } = config;
+      const all = [...listeners, ...(controlSocket ? [controlSocket] : [])];
+      for (const listener of listeners) daemon.http.listeners.listen(apart(listener, all));
+      if (controlSocket) daemon.control.listen(apart(controlSocket, all));
     } catch (error) {
       daemon.endStatsLog();
       daemon.flood.close();
@@ -108,6 +112,12 @@ export class Daemon {
     if (daemon.controlAddress) log.notice(`control socket on ${formatListener(daemon.controlAddress)}`);
     if (config.listeners.length === 0) log.warn("no listener: nothing is served (addListener)");
     config.schedules.start((schedule) => daemon.schedule(schedule));
+    const most = mostFiles;
+    daemon.descriptors = new DescriptorWatch([daemon.http.listeners, daemon.control], {
+      ...ports,
+      flood: daemon.flood,
+      most,
+    });
     daemon.ready = true;
     return daemon;
   }
@@ -161,6 +171,7 @@ export class Daemon {
     const { listeners } = this.http;
     this.ready = false;
     this.endStatsLog();
+    this.descriptors?.stop();
     let connected = true;
     const peers = Promise.all([listeners.stop(), this.control.stop()]).then(() => void (connected = false));
     const awaited = formatAmounts({ ...this.running, webhook: webhooks.events.queue.size });
