@@ -3,6 +3,7 @@
  * The daemon serves it; other programs print or drive it.
  */
 import type { HttpListener, Listener } from "./net/listener.ts";
+import type { ByteString } from "./text/byte-string.ts";
 import { Schedules } from "./time/schedule.ts";
 import { defaultWebHookSettings, type WebHookSettings } from "./webhooks/settings.ts";
 
@@ -13,8 +14,8 @@ export interface Config {
   listeners: HttpListener[];
   /** Netmasks whose peers may connect. Replaced, never changed in place, so that who compiled it can tell. */
   acl: readonly string[];
-  /** Undefined or empty: whatever needs a password is refused. */
-  webserverPassword: string | undefined;
+  /** Compared byte for byte. Undefined or empty: whatever needs a password is refused. */
+  webserverPassword: ByteString | undefined;
   metricsNeedPassword: boolean;
   /** Requests in flight over it are answered 503; undefined unless set. */
   maxWebserverConns: number | undefined;

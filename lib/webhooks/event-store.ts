@@ -1,4 +1,5 @@
 /** What is to be delivered and what was given up: in memory within bounds, and in the spool where there is one. */
+import { LogFlood } from "../log/log-flood.ts";
 import type { Log } from "../log/log.ts";
 import { Counter, Gauge } from "../stats/metric.ts";
 import type { Metrics } from "../stats/metrics.ts";
@@ -7,7 +8,6 @@ import type { Clock } from "../time/clock.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import type { Entry } from "./entry.ts";
 import { createEvent, type WebHook } from "./hook.ts";
-import { LogFlood } from "./log-flood.ts";
 import { Queue } from "./queue.ts";
 import type { WebHookSettings } from "./settings.ts";
 import type { SpooledEvent } from "./spool-file.ts";

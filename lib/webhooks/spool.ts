@@ -8,10 +8,10 @@
  */
 import { join } from "node:path";
 
+import { LogFlood } from "../log/log-flood.ts";
 import type { Log } from "../log/log.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
 import type { Entry } from "./entry.ts";
-import { LogFlood } from "./log-flood.ts";
 import { type Change, isCorrupt, moveAside, type SpooledEvent, SpoolFile } from "./spool-file.ts";
 
 const FILE = "webhooks.sqlite";
