@@ -160,19 +160,32 @@ httpRequest({ url = "https://api.example/", method = "GET", headers = {}, body =
 
 --- The Lua that policies find -----------------------------------------------------------------------------------------
 
--- Lua 5.4 with the names of 5.1 that policies use, relative paths being relative to the configuration's folder. Not
--- available: os.exit, os.execute, io.popen, debug.sethook, debug.debug, modules in C. Finalizers (__gc) are not called.
+-- Lua 5.4 with the names of 5.1 and LuaJIT, relative paths being relative to the configuration's folder. Not available:
+-- os.exit, os.execute, io.popen, debug.sethook, debug.debug, modules in C. Finalizers (__gc) are not called.
+--
+-- As in LuaJIT: whole numbers are written without a fraction ("k:" .. 3600 / 60 is "k:60"); a fraction is cut off where a
+-- function takes a whole number (("abc"):sub(1, 3 / 2) is "a", string.format("%d", 3.7) is "3"), and math.randomseed takes
+-- any number; os.date knows the conversions of glibc, such as "%s", "%k" and "%-d". As in 5.4: the digits of 2^63 and more
+-- are no whole number, and integers beyond 14 digits are written with all of them.
 
 unpack({ 1, 2 }) -- table.unpack
 loadstring("return 1") -- load
 setfenv(function() end, {}) -- the globals of a Lua function
 getfenv(function() end)
+debug.setfenv(function() end, {})
+debug.getfenv(function() end)
+module("name", package.seeall) -- makes the rest of a file a module, in a global table of that name
+package.seeall({}) -- the option of module that lets it see the globals
+gcinfo() -- kilobytes in use
 table.getn({}) -- #
 table.maxn({})
 table.foreach({}, print)
 table.foreachi({}, print)
+table.new(10, 0) -- a new table; require "table.new" is this function
+table.clear({}) -- removes all entries; require "table.clear" is this function
 math.pow(2, 3) -- ^
 math.mod(5, 3) -- math.fmod
+math.atan2(1, 2)
 math.log10(100)
 math.cosh(1)
 math.sinh(1)
@@ -193,3 +206,13 @@ bit.arshift(-16, 2)
 bit.rol(0x12345678, 12)
 bit.ror(0x12345678, 12)
 bit.bswap(0x12345678)
+jit.version = "LuaJIT 2.1.0-beta3" -- what the reference has; nothing is compiled here
+jit.version_num = 20100
+jit.os = "Linux"
+jit.arch = "x64"
+jit.status() -- false
+jit.on()
+jit.off()
+jit.flush()
+jit.attach()
+jit.opt = { start = print }

@@ -10,9 +10,16 @@ import type { ConsoleOutput } from "./console-output.ts";
 import { addressFunctions } from "./functions/address.ts";
 import { consoleOutputFunctions } from "./functions/console.ts";
 import { counterFunctions } from "./functions/counters.ts";
+import { dateFunctions } from "./functions/date.ts";
 import { geoipLookups } from "./functions/geoip.ts";
 import { httpRequestFunction, socketRequestFunction } from "./functions/http.ts";
-import { lua51Functions, requireFunctions, sourceFunctions, systemFunctions } from "./functions/lua51.ts";
+import {
+  luajitFunctions,
+  mathFunctions,
+  requireFunctions,
+  sourceFunctions,
+  systemFunctions,
+} from "./functions/lua51.ts";
 import { moduleFunctions } from "./functions/modules.ts";
 import { sleepFunction, type WaitingFunction } from "./functions/wait.ts";
 import addressChunk from "./prelude/address.lua" with { type: "text" };
@@ -21,11 +28,15 @@ import bitChunk from "./prelude/bit.lua" with { type: "text" };
 import consoleChunk from "./prelude/console.lua" with { type: "text" };
 import coroutineChunk from "./prelude/coroutine.lua" with { type: "text" };
 import countersChunk from "./prelude/counters.lua" with { type: "text" };
+import dateChunk from "./prelude/date.lua" with { type: "text" };
 import definedChunk from "./prelude/defined.lua" with { type: "text" };
+import environmentChunk from "./prelude/environment.lua" with { type: "text" };
 import finalizersChunk from "./prelude/finalizers.lua" with { type: "text" };
 import geoipChunk from "./prelude/geoip.lua" with { type: "text" };
 import loginTupleChunk from "./prelude/login-tuple.lua" with { type: "text" };
 import lua51Chunk from "./prelude/lua51.lua" with { type: "text" };
+import luajitChunk from "./prelude/luajit.lua" with { type: "text" };
+import mathChunk from "./prelude/math.lua" with { type: "text" };
 import modulesChunk from "./prelude/modules.lua" with { type: "text" };
 import requireChunk from "./prelude/require.lua" with { type: "text" };
 import sourceChunk from "./prelude/source.lua" with { type: "text" };
@@ -85,10 +96,14 @@ export function installPrelude(options: PreludeOptions): Drivers {
   setGlobal("sleep", sleep);
   setGlobal("httpRequest", waiting(httpRequestFunction(http)));
   run("source", sourceChunk, onCompiled ? sourceFunctions(onCompiled) : {});
-  const [blamed] = run("lua51", lua51Chunk, lua51Functions(), wrongType);
+  const [check, checkNumber, blamed] = run("lua51", lua51Chunk, wrongType) as [Reference, Reference, Reference];
+  run("math", mathChunk, mathFunctions(), checkNumber, blamed);
+  run("environment", environmentChunk, check, checkNumber);
+  run("date", dateChunk, dateFunctions, checkNumber, blamed);
   run("bit", bitChunk, wrongType);
+  run("luajit", luajitChunk, luajitFunctions(), check, checkNumber);
   run("require", requireChunk, requireFunctions(tasks), wrongType);
-  run("system", systemChunk, systemFunctions(clock), blamed!);
+  run("system", systemChunk, systemFunctions(clock), blamed);
   const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(complaints), wrongType, typeName);
   run("counters", countersChunk, counterFunctions(counters, complaints, tasks), ...classChecks);
   run("geoip", geoipChunk, geoipLookups(geoip, complaints), ...classChecks);

@@ -12,6 +12,8 @@ import glueFile from "wasmoon/dist/glue.wasm" with { type: "file" };
 import type { Clock } from "../time/clock.ts";
 import { hostFiles, type Print } from "./host-files.ts";
 import { localTimeCalls } from "./local-time.ts";
+import { writeWholeNumbersPlainly } from "./number-text.ts";
+import { cutFractions } from "./whole-arguments.ts";
 
 /** A `lua_State *`: the main state or a thread. An address in WebAssembly memory, as is every pointer here. */
 export type LuaThread = number;
@@ -144,9 +146,10 @@ async function load(clock: Clock, directory: string, print?: Print): Promise<Lua
       emscripten_resize_heap: (size: number) => (size >>> 0 > LARGEST_MEMORY ? 0 : grow(size)),
     });
     Object.assign(imports["wasi_snapshot_preview1"]!, calls.wasi_snapshot_preview1);
-    const module = await (compiled ??= WebAssembly.compile(source as Uint8Array<ArrayBuffer>));
+    const module = await (compiled ??= WebAssembly.compile(cutFractions(Buffer.from(source as ArrayBuffer))));
     const instance = new WebAssembly.Instance(module, imports as never);
     exports = instance.exports as unknown as LuaExports;
+    writeWholeNumbersPlainly(heap().subarray(0, exports.stackSave())); // the stack, still empty, is behind the constants
     return { instance, module };
   };
   try {
