@@ -4,7 +4,9 @@ import { dirname, resolve } from "node:path";
 
 import { BUILT_IN_COMMANDS, type Config, defaultConfig } from "../config.ts";
 import type { Log } from "../log/log.ts";
+import { disk } from "../lua/disk.ts";
 import { Engine, shortChunkName } from "../lua/engine.ts";
+import { FileLayer } from "../lua/file-layer.ts";
 import { consoleCommands } from "../lua/functions/console.ts";
 import { daemonFunctions, startFunctions } from "../lua/functions/daemon.ts";
 import { geoipConfiguration } from "../lua/functions/geoip.ts";
@@ -49,25 +51,23 @@ export class ConfigError extends Error {
 interface LoadOptions {
   clock: Clock;
   log: Log;
-  /** Only reads what is configured: what the script prints, asks of other servers and sends goes nowhere. */
-  inert?: boolean;
-  /** For a replay: stands in for everything outside. Nothing is sent, and no file is changed. */
+  /**
+   * The configuration is only read: what the script prints, asks of other servers and sends goes nowhere, and files are
+   * changed in memory. For the settings alone no GeoIP database is opened, and schedules may be wrong.
+   */
+  only?: "read" | "settings";
+  /** For a replay: stands in for everything outside. Nothing is sent, and files are changed in memory. */
   isolation?: { http: HttpClient; webhooks: WebHookSink };
 }
 
-/** For a script that is only read. */
-const SILENCE = `
-  local nowhere = assert(io.open("/dev/null", "w"))
-  io.stdout = nowhere
-  io.output(nowhere)
-  function print() end`;
 const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure("the configuration is only read")) };
 
 /**
  * @param file as the user named it, for messages
  * @throws {ConfigError}
  */
-export async function loadConfig(file: string, { clock, log, inert = false, isolation }: LoadOptions): Promise<Loaded> {
+export async function loadConfig(file: string, options: LoadOptions): Promise<Loaded> {
+  const { clock, log, only, isolation } = options;
   const path = resolve(file);
   const source = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`${file}: cannot be read: ${error.code ?? error.message}`);
@@ -80,14 +80,22 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
     custom: () => config.customStats,
   });
   const directory = dirname(path);
-  const http = isolation?.http ?? (inert ? NO_SERVERS : networkClient(clock));
-  const engine = await Engine.create({ clock, log, directory, http, isolated: isolation !== undefined });
+  const http = isolation?.http ?? (only ? NO_SERVERS : networkClient(clock));
+  const engine = await Engine.create({
+    clock,
+    log,
+    directory,
+    http,
+    files: only || isolation ? new FileLayer(() => log.debug("files are changed in memory alone")) : disk,
+    prints: isolation ? "to the log" : only && "nothing",
+    sliced: !isolation,
+  });
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   for (const definition of startFunctions(config, log, directory)) engine.defineForStart(definition);
   for (const definition of [
     ...daemonFunctions(config),
-    ...geoipConfiguration(engine.geoip, { log, complain: engine.complain, directory }),
+    ...geoipConfiguration(engine.geoip, { log, complain: engine.complain, directory, opens: only !== "settings" }),
     ...policyFunctions(policy, engine.state, BUILT_IN_COMMANDS),
     ...scheduleFunctions(config, policy, engine.state),
     ...webhookConfiguration(config.webhooks, log, directory),
@@ -104,9 +112,8 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
   engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, log));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
   try {
-    if (inert) await engine.runFile(Buffer.from(SILENCE), "silence");
     await engine.runFile(source, file);
-    checkSchedules(config, policy);
+    if (only !== "settings") checkSchedules(config, policy);
   } catch (error) {
     engine.close();
     const { message, traceback } = error as { message: string; traceback?: string };

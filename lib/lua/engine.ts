@@ -11,6 +11,7 @@ import { type HostFunction, pushHostFunction } from "./call.ts";
 import { Codec } from "./codec.ts";
 import { isConsoleCommand } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
+import { disk, type HostFileSystem } from "./disk.ts";
 import { geoipReloads } from "./functions/geoip.ts";
 import { logFunctions } from "./functions/log.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
@@ -34,8 +35,12 @@ interface EngineOptions {
   directory: string;
   /** How policies reach HTTP servers; the network unless given. */
   http?: HttpClient;
-  /** Lua changes nothing outside, what it prints is logged, and no task is interrupted by another: for replays. */
-  isolated?: boolean;
+  /** What it opens; the disk unless given. */
+  files?: HostFileSystem | undefined;
+  /** What it prints goes nowhere, or, a line at a time, into the log; to the process's own streams unless given. */
+  prints?: "nothing" | "to the log" | undefined;
+  /** Whether a task that computes for long lets others run; true unless given. */
+  sliced?: boolean;
 }
 
 /** Lua cuts the names of chunks to this many bytes. */
@@ -60,27 +65,34 @@ export class Engine {
 
   private constructor(
     readonly state: LuaState,
-    { clock, log, http, isolated = false }: EngineOptions,
+    { clock, log, http, sliced = true }: EngineOptions,
     private readonly printed: PrintedLines | undefined,
   ) {
     this.log = log;
-    this.tasks = new Tasks(state, { sliced: !isolated });
+    this.tasks = new Tasks(state, { sliced });
     this.geoip = new GeoIPDatabases(log);
     this.codec = new Codec(state);
     this.output = new ConsoleOutput(this.tasks);
     const { tasks, geoip, output, complain } = this;
     this.drivers = installPrelude({
-      ...{ state, tasks, clock, log, geoip, output, complain },
+      state,
+      tasks,
+      clock,
+      log,
+      geoip,
+      output,
+      complain,
       http: http ?? networkClient(clock),
     });
     for (const definition of [...logFunctions(log), ...geoipReloads(geoip, output)]) this.define(definition);
   }
 
   static async create(options: EngineOptions): Promise<Engine> {
-    const { clock, directory, log, isolated } = options;
-    const printed = isolated ? new PrintedLines(log) : undefined;
-    const engine = new Engine(await LuaState.open(clock, directory, printed?.write), options, printed);
-    if (isolated) await engine.runFile(Buffer.from(UNBUFFERED), "unbuffered");
+    const { clock, directory, log, files = disk, prints } = options;
+    const printed = prints === "to the log" ? new PrintedLines(log) : undefined;
+    const print = prints === "nothing" ? (): void => {} : printed?.write;
+    const engine = new Engine(await LuaState.open(clock, { directory, files, print }), options, printed);
+    if (printed) await engine.runFile(Buffer.from(UNBUFFERED), "unbuffered");
     return engine;
   }
 

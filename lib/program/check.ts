@@ -60,7 +60,7 @@ export async function checkConfig(file: string, regexes: string | undefined, clo
     check.errors.push(error.message);
   }
   try {
-    const loaded = await loadConfig(file, { clock, log, inert: true });
+    const loaded = await loadConfig(file, { clock, log, only: "read" });
     check.inventory = takeInventory(loaded, clock.now(), check);
     check.warnings.push(...doubts(loaded, check.inventory, clock.now()));
     loaded.engine.close();

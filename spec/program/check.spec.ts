@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { formatTime } from "../../lib/log/log.ts";
@@ -38,9 +38,11 @@ async function check(
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder.path, name), content);
   const file = join(folder.path, "spec.conf");
   writeFileSync(file, configuration);
-  const before = readdirSync(folder.path);
+  const contents = (): [string, Buffer][] =>
+    readdirSync(folder.path).map((name) => [name, readFileSync(join(folder.path, name))]);
+  const before = contents();
   const { code, output, errors } = await runProgram(["--check-config", "-C", file, ...args]);
-  expect(readdirSync(folder.path)).toEqual(before);
+  expect(contents()).toEqual(before);
   const local = (text: string): string => text.replaceAll(`${folder.path}/`, "");
   return { code, lines: local(output).trimEnd().split("\n"), errors: local(errors) };
 }
@@ -113,6 +115,15 @@ describe("--check-config", () => {
       runCustomWebHook("alert", "{}")
       pcall(httpRequest, { url = "http://127.0.0.1:${server.port}/" })`);
     expect([code, lines[0], lines.at(-1), requests]).toEqual([0, "configuration        spec.conf", "OK", 0]);
+  });
+
+  test("changes no file: what the script writes, renames and removes is in memory", async () => {
+    const { code, lines } = await check(
+      `${GOOD} local log = assert(io.open("live.log", "w")) log:write("x") log:close()
+      assert(os.rename("live.log", "old.log") and os.remove("policy.txt")) assert(io.open("old.log"):read("a") == "x")`,
+      { "live.log": "of the daemon\n", "policy.txt": "text" },
+    );
+    expect([code, lines.at(-1)]).toEqual([0, "OK"]);
   });
 
   test.each([

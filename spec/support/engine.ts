@@ -1,5 +1,6 @@
 /** Engines for specs that need Lua but no daemon. */
 import { Log } from "../../lib/log/log.ts";
+import type { HostFileSystem } from "../../lib/lua/disk.ts";
 import { Engine } from "../../lib/lua/engine.ts";
 import { systemClock } from "../../lib/time/clock.ts";
 
@@ -22,10 +23,10 @@ export async function failure({ run }: TestEngine, source: string): Promise<Erro
   return error;
 }
 
-export async function startEngine(directory = "/"): Promise<TestEngine> {
+export async function startEngine(directory = "/", files?: HostFileSystem): Promise<TestEngine> {
   const logs: string[] = [];
   const log = new Log({ sink: (line) => logs.push(line), verbose: true });
-  const engine = await Engine.create({ clock: systemClock, log, directory });
+  const engine = await Engine.create({ clock: systemClock, log, directory, files });
   let answers: string[] = [];
   engine.define({ name: "answer_one", body: (call) => void answers.push(call.text(1)) });
   const run = (source: string): Promise<void> => engine.runFile(Buffer.from(source), "spec.conf");
