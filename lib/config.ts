@@ -3,6 +3,7 @@
  * The daemon serves it; other programs print or drive it.
  */
 import type { HttpListener, Listener } from "./net/listener.ts";
+import { defaultOutgoingSettings, type OutgoingSettings } from "./net/outgoing.ts";
 import { Schedules } from "./time/schedule.ts";
 import { defaultWebHookSettings, type WebHookSettings } from "./webhooks/settings.ts";
 
@@ -32,6 +33,7 @@ export interface Config {
   /** Names of custom stats. */
   customStats: Set<string>;
   webhooks: WebHookSettings;
+  outgoing: OutgoingSettings;
 }
 
 /** Loopback and private networks, as the reference allows by default. */
@@ -64,4 +66,5 @@ export const defaultConfig = (): Config => ({
   schedules: new Schedules(),
   customStats: new Set(),
   webhooks: defaultWebHookSettings(),
+  outgoing: defaultOutgoingSettings(process.env),
 });

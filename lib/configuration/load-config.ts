@@ -10,18 +10,19 @@ import { FileLayer } from "../lua/file-layer.ts";
 import { consoleCommands } from "../lua/functions/console.ts";
 import { daemonFunctions, startFunctions } from "../lua/functions/daemon.ts";
 import { geoipConfiguration } from "../lua/functions/geoip.ts";
+import { outgoingConfiguration } from "../lua/functions/outgoing.ts";
 import { policyFunctions } from "../lua/functions/policy.ts";
 import { durationToSeconds, scheduleFunctions, unknownFunction } from "../lua/functions/schedule.ts";
 import { addCustomStat, incCustomStat } from "../lua/functions/stats.ts";
 import { runCustomWebHook, webhookConfiguration, webhookConsole } from "../lua/functions/webhooks.ts";
 import { emptyPolicy, type Policy } from "../lua/policy.ts";
 import { type HttpClient, HttpFailure, networkClient } from "../net/http-client.ts";
+import { Outgoing } from "../net/outgoing.ts";
 import { Metrics } from "../stats/metrics.ts";
 import { Stats } from "../stats/stats.ts";
 import type { Clock } from "../time/clock.ts";
 import { networkAttempt } from "../webhooks/attempt.ts";
 import { WebHookDelivery, type WebHookSink } from "../webhooks/delivery.ts";
-import { ReceiverTls } from "../webhooks/receiver-tls.ts";
 
 export interface Loaded {
   config: Config;
@@ -32,7 +33,7 @@ export interface Loaded {
   /** Nothing is sent before it is opened. */
   webhooks: WebHookDelivery;
   /** To be loaded before them. */
-  receiverTls: ReceiverTls;
+  outgoing: Outgoing;
   /** Resolved when shutdown() has been called. */
   shutdown: Promise<void>;
 }
@@ -80,7 +81,9 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     custom: () => config.customStats,
   });
   const directory = dirname(path);
-  const http = isolation?.http ?? (only ? NO_SERVERS : networkClient(clock));
+  const outgoing = new Outgoing(config.outgoing, () => config.webhooks.hooks.map(({ tls }) => tls));
+  for (const problem of config.outgoing.proxies.problems) log.warn(problem);
+  const http = isolation?.http ?? (only ? NO_SERVERS : networkClient(clock, outgoing));
   const engine = await Engine.create({
     clock,
     log,
@@ -99,6 +102,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     ...policyFunctions(policy, engine.state, BUILT_IN_COMMANDS),
     ...scheduleFunctions(config, policy, engine.state),
     ...webhookConfiguration(config.webhooks, log, directory),
+    ...outgoingConfiguration(config.outgoing, directory),
     addCustomStat(config),
     ...consoleCommands({ config, policy, stats, output: engine.output, requestShutdown }),
   ]) {
@@ -106,8 +110,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   }
   engine.define(incCustomStat(config, stats, clock, log));
   engine.define(durationToSeconds(log));
-  const receiverTls = new ReceiverTls(config.webhooks.tls);
-  const attempt = networkAttempt(config.webhooks, receiverTls, clock);
+  const attempt = networkAttempt(config.webhooks, outgoing, clock);
   const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
   engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, log));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
@@ -121,7 +124,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     const located = message.startsWith(`${name}:`) ? file + message.slice(name.length) : `${file}: ${message}`;
     throw new ConfigError(located, traceback);
   }
-  return { config, policy, engine, metrics, stats, webhooks, receiverTls, shutdown };
+  return { config, policy, engine, metrics, stats, webhooks, outgoing, shutdown };
 }
 
 /** Why the control socket cannot be opened, if so. */

@@ -4,7 +4,7 @@
 import { GeoIPDatabases } from "../geoip/geoip-databases.ts";
 import type { Log } from "../log/log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
-import { type HttpClient, networkClient } from "../net/http-client.ts";
+import type { HttpClient } from "../net/http-client.ts";
 import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
@@ -33,8 +33,8 @@ interface EngineOptions {
   log: Log;
   /** What relative paths in Lua are relative to. */
   directory: string;
-  /** How policies reach HTTP servers; the network unless given. */
-  http?: HttpClient;
+  /** How policies reach HTTP servers. */
+  http: HttpClient;
   /** What it opens; the disk unless given. */
   files?: HostFileSystem | undefined;
   /** What it prints goes nowhere, or, a line at a time, into the log; to the process's own streams unless given. */
@@ -65,7 +65,7 @@ export class Engine {
 
   private constructor(
     readonly state: LuaState,
-    { clock, log, http, sliced = true }: EngineOptions,
+    { clock, log, http, directory, sliced = true }: EngineOptions,
     private readonly printed: PrintedLines | undefined,
   ) {
     this.log = log;
@@ -82,7 +82,8 @@ export class Engine {
       geoip,
       output,
       complain,
-      http: http ?? networkClient(clock),
+      http,
+      directory,
     });
     for (const definition of [...logFunctions(log), ...geoipReloads(geoip, output)]) this.define(definition);
   }

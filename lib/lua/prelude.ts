@@ -37,6 +37,8 @@ interface PreludeOptions {
   log: Log;
   geoip: GeoIPDatabases;
   http: HttpClient;
+  /** What the names of files are relative to. */
+  directory: string;
   output: ConsoleOutput;
   /** Tells of a mistake in what the policy asked for. */
   complain: (problem: string) => void;
@@ -51,7 +53,8 @@ export interface Drivers {
 }
 
 /** Runs the chunks in an order in which each finds what it needs; the modules last, for they see the globals as they are then. */
-export function installPrelude({ state, tasks, clock, log, geoip, http, output, complain }: PreludeOptions): Drivers {
+export function installPrelude(options: PreludeOptions): Drivers {
+  const { state, tasks, clock, log, geoip, http, directory, output, complain } = options;
   const { api, main } = state;
   const run = (name: string, source: string, ...args: Argument[]): Reference[] =>
     runChunk(state, tasks, name, source, args);
@@ -75,7 +78,7 @@ export function installPrelude({ state, tasks, clock, log, geoip, http, output, 
 
   const sleep = waiting(sleepFunction(clock));
   setGlobal("sleep", sleep);
-  setGlobal("httpRequest", waiting(httpRequestFunction(http)));
+  setGlobal("httpRequest", waiting(httpRequestFunction(http, directory)));
   run("source", sourceChunk);
   const [blamed] = run("lua51", lua51Chunk, lua51Functions(), wrongType);
   run("bit", bitChunk, wrongType);
@@ -88,7 +91,8 @@ export function installPrelude({ state, tasks, clock, log, geoip, http, output, 
   run("finalizers", finalizersChunk, wrongType);
   api.lua_pushlightuserdata(main, 0);
   const jsonNull = state.reference(main);
-  run("modules", modulesChunk, moduleFunctions(clock), waiting(socketRequestFunction(http)), sleep, jsonNull);
+  const socketRequest = waiting(socketRequestFunction(http, directory));
+  run("modules", modulesChunk, moduleFunctions(clock), socketRequest, sleep, jsonNull);
   return { runReport: runReport!, runEndpoint: runEndpoint!, runConsole: runConsole! };
 }
 

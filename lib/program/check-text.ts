@@ -14,7 +14,7 @@ export function formatCheck({ config, inventory, warnings, errors }: Check): str
 }
 
 function describe(inventory: Inventory): Record<string, readonly string[]> {
-  const { listeners, controlSocket, acl, reportFunction, webhooks, endpoints, schedules, geoip, customStats } =
+  const { listeners, controlSocket, acl, reportFunction, webhooks, endpoints, schedules, geoip, customStats, proxies } =
     inventory;
   return {
     listeners: listeners.map(describeListener),
@@ -34,6 +34,7 @@ function describe(inventory: Inventory): Record<string, readonly string[]> {
       built ? `${name} (${type}, built ${formatTime(built.getTime())})` : `${name} (not open)`,
     ),
     "custom stats": customStats,
+    proxy: describeProxies(proxies),
   };
 }
 
@@ -41,4 +42,14 @@ function describeListener({ address, tls }: Inventory["listeners"][number]): str
   if (!tls) return address;
   const until = tls.validUntil ? ` until ${formatTime(tls.validUntil.getTime())}` : "";
   return `${address} (TLS, ${tls.certificate}${until})`;
+}
+
+function describeProxies({ http, https, exceptions }: Inventory["proxies"]): string[] {
+  const lines = http === https && http ? [http] : [];
+  if (lines.length === 0) {
+    if (http) lines.push(`for http ${http}`);
+    if (https) lines.push(`for https ${https}`);
+  }
+  if (lines.length > 0 && exceptions.length > 0) lines.push(`not for ${exceptions.join(" ")} (NO_PROXY)`);
+  return lines;
 }

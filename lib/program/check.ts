@@ -7,6 +7,7 @@ import { ConfigError, loadConfig, type Loaded, missingKey } from "../configurati
 import { readRegexesFile, RegexesFileError } from "../device/regexes-file.ts";
 import { Level, Log } from "../log/log.ts";
 import { formatListener, type HttpListener } from "../net/listener.ts";
+import { type Proxies, type Proxy, publicProxyUrl } from "../net/proxy.ts";
 import { dateProblem, readCredentials } from "../net/tls.ts";
 import { fewFiles } from "../stats/process.ts";
 import type { Clock } from "../time/clock.ts";
@@ -26,6 +27,8 @@ export interface Inventory {
   /** `built` is null for a database that cannot be opened. */
   geoip: { name: string; file: string | null; type: string | null; built: Date | null }[];
   customStats: string[];
+  /** What requests for other servers go through, by the scheme of their urls; without user and password. */
+  proxies: { http: string | null; https: string | null; exceptions: readonly string[] };
 }
 
 export interface Check {
@@ -71,12 +74,12 @@ export async function checkConfig(file: string, regexes: string | undefined, clo
   return check;
 }
 
-function takeInventory({ config, policy, engine, receiverTls }: Loaded, now: number, check: Check): Inventory {
+function takeInventory({ config, policy, engine, outgoing }: Loaded, now: number, check: Check): Inventory {
   const key = missingKey(config);
   if (key) check.errors.push(key);
   check.errors.push(...doubleAddresses(config));
   try {
-    receiverTls.load();
+    outgoing.load();
   } catch (error) {
     check.errors.push((error as Error).message);
   }
@@ -100,6 +103,7 @@ function takeInventory({ config, policy, engine, receiverTls }: Loaded, now: num
       built: database?.built ?? null,
     })),
     customStats: [...config.customStats],
+    proxies: describeProxies(config.outgoing.proxies),
   };
 }
 
@@ -127,6 +131,12 @@ function describeListener(listener: HttpListener, now: number, check: Check): In
   }
 }
 
+function describeProxies({ http, https, exceptions }: Proxies): Inventory["proxies"] {
+  const describe = (proxy: Proxy | undefined): string | null =>
+    proxy ? `${publicProxyUrl(proxy)} (${proxy.from})` : null;
+  return { http: describe(http), https: describe(https), exceptions };
+}
+
 /** Services such as Slack put a secret into the path. */
 function receiverOf({ url }: WebHook): string {
   const { origin, pathname, search } = new URL(datedUrl(url, 0));
@@ -140,16 +150,18 @@ function nextTime(timing: Timing, now: number): Date | null {
 
 /** What is allowed, and likely a mistake. */
 function* doubts({ config }: Loaded, inventory: Inventory, now: number): Iterable<string> {
-  const { hooks, tls } = config.webhooks;
+  const { webhooks, outgoing } = config;
   if (config.listeners.length === 0) yield "no listener: nothing is served (addListener)";
   yield* passwordDoubts(config.webserverPassword);
   if (!config.key && !config.controlSocket) yield "no key and no control socket: no console (setKey, controlSocket)";
   if (!inventory.reportFunction) yield "no report function: reports are counted, nothing else (setReport)";
-  if (!tls.verifyPeer) yield "webhooks go to receivers with any certificate (disableCurlPeerVerification)";
-  else if (!tls.verifyHost)
-    yield "webhooks go to receivers with the certificate of any host (disableCurlHostVerification)";
-  for (const hook of hooks) {
+  if (!outgoing.verify) yield "other servers may have any certificate (disableCurlPeerVerification)";
+  else if (!outgoing.verifyHost) {
+    yield "other servers may have the certificate of any host (disableCurlHostVerification)";
+  }
+  for (const hook of webhooks.hooks) {
     const { protocol, hostname } = new URL(datedUrl(hook.url, 0));
+    if (hook.tls.verify === false) yield `webhook ${quote(hook.name)} goes to a receiver with any certificate (verify)`;
     if (protocol === "http:" && !LOOPBACK.test(hostname)) yield `webhook ${quote(hook.name)} is sent without TLS`;
   }
   for (const { name, built } of inventory.geoip) {

@@ -9,6 +9,7 @@ import { parseJson } from "../text/json.ts";
 import { Background } from "../time/background.ts";
 import { Limit } from "../time/limit.ts";
 import type { WebHookSink } from "../webhooks/delivery.ts";
+import { problemOf } from "../webhooks/hook.ts";
 import type { EndpointCall, Fixture, HttpAnswer } from "./fixture.ts";
 import { HttpAnswers } from "./http-answers.ts";
 import { type Cause, describeCause, describeReport, formatLogLine, Outcome } from "./outcome.ts";
@@ -286,7 +287,10 @@ class Run {
       if (!answer) outcome.addUnanswered(request, this.now());
     };
     const webhooks: WebHookSink = {
-      send: ({ name }, data) => {
+      send: (hook, data) => {
+        const { name } = hook;
+        const problem = problemOf(hook, data);
+        if (problem) return this.log.error(`webhook ${name}: ${problem}: an event is lost`);
         this.tell(() => `webhook ${name} ${escapeControls(toText(data))}`);
         outcome.addWebHook(name, data, this.now());
       },

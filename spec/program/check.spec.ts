@@ -68,6 +68,7 @@ describe("--check-config", () => {
       "scheduled functions  none",
       "GeoIP databases      none",
       "custom stats         none",
+      "proxy                none",
       "OK",
     ]);
   });
@@ -100,6 +101,29 @@ describe("--check-config", () => {
     expect(lines.join("\n")).not.toMatch(/hunter2|T0K3N|S3CR3T|hush|pwd|correct horse|MDEyMz/);
   });
 
+  test("tells the proxy, without its password, and variables that cannot be used", async () => {
+    const none = Object.fromEntries(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].map((name) => [name, ""]));
+    const proxyLine = async (environment: Record<string, string>, settings = ""): Promise<string> => {
+      using folder = temporaryFolder();
+      const file = join(folder.path, "spec.conf");
+      writeFileSync(file, GOOD + settings);
+      const env = Object.entries({ ...none, ...environment }).map(([name, value]) => `${name}=${value}`);
+      await using program = startProgram(["--check-config", "-C", file], "index.ts", folder.path, ["env", ...env]);
+      return /^proxy .*\n(?:warning: .*\n)?/m.exec((await program.ended).output)![0];
+    };
+    const column = "proxy                ";
+    expect(await proxyLine({})).toBe(`${column}none\n`);
+    expect(await proxyLine({ HTTPS_PROXY: "http://user:secret@p:3128", NO_PROXY: "localhost,.example" })).toBe(
+      `${column}for https http://p:3128 (HTTPS_PROXY), not for localhost .example (NO_PROXY)\n`,
+    );
+    expect(await proxyLine({ HTTP_PROXY: "http://q" }, ` setHTTPProxy("http://user:secret@p:3128")`)).toBe(
+      `${column}http://p:3128 (setHTTPProxy)\n`,
+    );
+    expect(await proxyLine({ ALL_PROXY: "socks5://p" })).toBe(
+      `${column}none\nwarning: ALL_PROXY is ignored: it is not the url of a proxy, http://host:port\n`,
+    );
+  });
+
   test("escapes what would drive the terminal", async () => {
     const { lines } = await check(`${GOOD} setCustomEndpoint("\\27[31mred", print)`);
     expect(lines).toContain("endpoints            \\x1b[31mred");
@@ -130,10 +154,14 @@ describe("--check-config", () => {
     ["setWebserverPassword('super')", "the password is one that everybody knows (setWebserverPassword)"],
     ["setWebserverPassword('elevenchars')", "the password has less than 12 characters (setWebserverPassword)"],
     ["setWebserverPassword('')", "no password: requests that need one are refused (setWebserverPassword)"],
-    ["disableCurlPeerVerification()", "webhooks go to receivers with any certificate (disableCurlPeerVerification)"],
+    ["disableCurlPeerVerification()", "other servers may have any certificate (disableCurlPeerVerification)"],
     [
       "disableCurlHostVerification()",
-      "webhooks go to receivers with the certificate of any host (disableCurlHostVerification)",
+      "other servers may have the certificate of any host (disableCurlHostVerification)",
+    ],
+    [
+      "addCustomWebHook('a', { url = 'https://h/', verify = false })",
+      'webhook "a" goes to a receiver with any certificate (verify)',
     ],
     ["addCustomWebHook('a', { url = 'http://192.0.2.1/' })", 'webhook "a" is sent without TLS'],
     ["warnLog('of the script')", "of the script"],
@@ -254,6 +282,7 @@ describe("--check-config", () => {
         schedules: [],
         geoip: [],
         customStats: [],
+        proxies: { http: null, https: null, exceptions: [] },
       },
       warnings: [],
       errors: [],

@@ -2,6 +2,8 @@
 import { Log } from "../../lib/log/log.ts";
 import type { HostFileSystem } from "../../lib/lua/disk.ts";
 import { Engine } from "../../lib/lua/engine.ts";
+import { networkClient } from "../../lib/net/http-client.ts";
+import { defaultOutgoingSettings, Outgoing } from "../../lib/net/outgoing.ts";
 import { systemClock } from "../../lib/time/clock.ts";
 
 export interface TestEngine extends Disposable {
@@ -26,7 +28,8 @@ export async function failure({ run }: TestEngine, source: string): Promise<Erro
 export async function startEngine(directory = "/", files?: HostFileSystem): Promise<TestEngine> {
   const logs: string[] = [];
   const log = new Log({ sink: (line) => logs.push(line), verbose: true });
-  const engine = await Engine.create({ clock: systemClock, log, directory, files });
+  const http = networkClient(systemClock, new Outgoing(defaultOutgoingSettings({}), () => []));
+  const engine = await Engine.create({ clock: systemClock, log, directory, http, files });
   let answers: string[] = [];
   engine.define({ name: "answer_one", body: (call) => void answers.push(call.text(1)) });
   const run = (source: string): Promise<void> => engine.runFile(Buffer.from(source), "spec.conf");
