@@ -219,14 +219,20 @@ function compareErrors(outcome: Outcome): Difference[] {
 function compareUnanswered(outcome: Outcome): Difference[] {
   const shown = outcome.unanswered.map((request) => ({
     ...at(outcome, request),
-    ...{ key: "http", line: undefined, expected: "an entry that answers", got: request.message },
+    key: "http",
+    line: undefined,
+    expected: "an entry that answers",
+    got: request.message,
   }));
   const more = outcome.unansweredCount - shown.length;
   return more > 0 ? [...shown, difference("http", undefined, "entries that answer", `${more} more requests`)] : shown;
 }
 
 const difference = (key: string, line: number | undefined, expected: string, got: string): Difference => ({
-  ...{ key, line, expected, got },
+  key,
+  line,
+  expected,
+  got,
   at: undefined,
   cause: undefined,
 });

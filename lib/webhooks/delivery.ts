@@ -50,7 +50,9 @@ export class WebHookDelivery implements WebHookSink {
   private readonly outcomes = new Counter(
     "trackalert_custom_webhook_events_total",
     "Attempts to deliver an event, by webhook.",
-    ...["id", "status", "url"],
+    "id",
+    "status",
+    "url",
   );
   private readonly retries = new Counter("trackalert_webhook_retries_total", "Attempts beyond an event's first.");
 

@@ -10,13 +10,21 @@ import { readHeaders } from "./http.ts";
 import { readTlsChoice } from "./outgoing.ts";
 
 /** Their values are strings, as the reference's are, or numbers. `num_conns` is accepted for old configurations, and ignored. */
-const TEXT_KEYS = ["url", "secret", "basic-auth", "bearer", "api-key", "content-type", "kafka", "max_attempts"].concat([
+const TEXT_KEYS = [
+  "url",
+  "secret",
+  "basic-auth",
+  "bearer",
+  "api-key",
+  "content-type",
+  "kafka",
+  "max_attempts",
+  "timeout",
   "ca",
   "cert",
   "key",
-  "timeout",
   "num_conns",
-]);
+];
 const KEYS = [...TEXT_KEYS, "headers", "verify"];
 /** What cannot stand in a header. */
 const UNFIT_FOR_HEADERS = /[\x00-\x1f\x7f]/;
