@@ -184,7 +184,8 @@ export class EventStore {
 
   /** There is no room in the spool for an event whose body it had. @returns whether there is here */
   private holdInMemory(entry: Entry, body: Buffer): boolean {
-    if (!this.queue.has(entry) || this.queue.bytes + body.length > MOST_BYTES) return false;
+    if (!this.queue.has(entry)) return this.deadLetters.hold(entry, body);
+    if (this.queue.bytes + body.length > MOST_BYTES) return false;
     this.queue.hold(entry, body);
     return true;
   }
