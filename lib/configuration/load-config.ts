@@ -20,7 +20,9 @@ import { type HttpClient, HttpFailure, networkClient } from "../net/http-client.
 import { Outgoing } from "../net/outgoing.ts";
 import { Metrics } from "../stats/metrics.ts";
 import { Stats } from "../stats/stats.ts";
+import type { ByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
+import { settleZone } from "../time/local-zone.ts";
 import { networkAttempt } from "../webhooks/attempt.ts";
 import { WebHookDelivery, type WebHookSink } from "../webhooks/delivery.ts";
 
@@ -59,6 +61,8 @@ interface LoadOptions {
   only?: "read" | "settings";
   /** For a replay: stands in for everything outside. Nothing is sent, and files are changed in memory. */
   isolation?: { http: HttpClient; webhooks: WebHookSink };
+  /** Takes what the script, and each file that it loads, compiles to. */
+  onCompiled?: (chunk: ByteString) => void;
 }
 
 const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure("the configuration is only read")) };
@@ -68,11 +72,13 @@ const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure("
  * @throws {ConfigError}
  */
 export async function loadConfig(file: string, options: LoadOptions): Promise<Loaded> {
-  const { clock, log, only, isolation } = options;
+  const { clock, log, only, isolation, onCompiled } = options;
   const path = resolve(file);
   const source = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`${file}: cannot be read: ${error.code ?? error.message}`);
   });
+  const zoneProblem = settleZone();
+  if (zoneProblem) log.warn(zoneProblem);
   const config = defaultConfig();
   const policy = emptyPolicy();
   const metrics = new Metrics();
@@ -83,22 +89,23 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const directory = dirname(path);
   const outgoing = new Outgoing(config.outgoing, () => config.webhooks.hooks.map(({ tls }) => tls));
   for (const problem of config.outgoing.proxies.problems) log.warn(problem);
-  const http = isolation?.http ?? (only ? NO_SERVERS : networkClient(clock, outgoing));
   const engine = await Engine.create({
     clock,
     log,
     directory,
-    http,
+    http: isolation?.http ?? (only ? NO_SERVERS : networkClient(clock, outgoing)),
     files: only || isolation ? new FileLayer(() => log.debug("files are changed in memory alone")) : disk,
     prints: isolation ? "to the log" : only && "nothing",
     sliced: !isolation,
+    onCompiled,
   });
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
-  for (const definition of startFunctions(config, log, directory)) engine.defineForStart(definition);
+  const { complaints } = engine;
+  for (const definition of startFunctions(config, { log, complaints, directory })) engine.defineForStart(definition);
   for (const definition of [
     ...daemonFunctions(config),
-    ...geoipConfiguration(engine.geoip, { log, complain: engine.complain, directory, opens: only !== "settings" }),
+    ...geoipConfiguration(engine.geoip, { log, complaints, directory, opens: only !== "settings" }),
     ...policyFunctions(policy, engine.state, BUILT_IN_COMMANDS),
     ...scheduleFunctions(config, policy, engine.state),
     ...webhookConfiguration(config.webhooks, log, directory),
@@ -108,11 +115,11 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   ]) {
     engine.defineForConfiguration(definition);
   }
-  engine.define(incCustomStat(config, stats, clock, log));
-  engine.define(durationToSeconds(log));
+  engine.define(incCustomStat(config, stats, clock, complaints));
+  engine.define(durationToSeconds(complaints));
   const attempt = networkAttempt(config.webhooks, outgoing, clock);
   const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
-  engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, log));
+  engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, complaints));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
   try {
     await engine.runFile(source, file);
@@ -128,8 +135,10 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
 }
 
 /** Why the control socket cannot be opened, if so. */
-export const missingKey = ({ controlSocket, key }: Config): string | undefined =>
-  controlSocket && !key ? "controlSocket: there is no key: setKey() sets one, --make-key prints one" : undefined;
+export const missingKey = ({ controlSocket, key, keyProblem }: Config): string | undefined =>
+  controlSocket && !key
+    ? `controlSocket: there is no key: ${keyProblem ?? "setKey() sets one, --make-key prints one"}`
+    : undefined;
 
 /** @throws {ConfigError} for a schedule whose function does not exist */
 function checkSchedules({ schedules }: Config, policy: Policy): void {

@@ -290,9 +290,10 @@ class Run {
       send: (hook, data) => {
         const { name } = hook;
         const problem = problemOf(hook, data);
-        if (problem) return this.log.error(`webhook ${name}: ${problem}: an event is lost`);
+        if (problem) return problem;
         this.tell(() => `webhook ${name} ${escapeControls(toText(data))}`);
         outcome.addWebHook(name, data, this.now());
+        return undefined;
       },
       drain: () => Promise.resolve(),
     };

@@ -6,7 +6,7 @@
  */
 import type { Outgoing } from "../net/outgoing.ts";
 import { publicProxyUrl } from "../net/proxy.ts";
-import { TlsError } from "../net/tls.ts";
+import { TlsError } from "../net/tls-library.ts";
 import { fromBytes } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import type { WebHookRequest } from "./hook.ts";

@@ -6,7 +6,7 @@ import type { ByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import type { Entry } from "./entry.ts";
-import { createEvent, problemOf, type WebHook } from "./hook.ts";
+import { createEvent, type WebHook } from "./hook.ts";
 import { LogFlood } from "./log-flood.ts";
 import { Queue } from "./queue.ts";
 import type { WebHookSettings } from "./settings.ts";
@@ -62,10 +62,13 @@ export class EventStore {
     this.spool.open();
   }
 
-  /** Puts an event into the queue. One that is unfit, or finds no room, is dropped, and that is reported. */
+  /** Counts an event that is not fit for its hook. */
+  refuse(): void {
+    this.dropped.increment("unfit");
+  }
+
+  /** Puts an event into the queue. One that finds no room is dropped, and that is reported. */
   accept(hook: WebHook, data: ByteString): Entry | undefined {
-    const problem = problemOf(hook, data);
-    if (problem) return void this.drop(hook.name, "unfit", problem);
     const isFull = this.queue.size >= this.settings.queueSize;
     if (isFull && !this.makeRoom(hook, "events")) return this.dropNew(hook, "the queue is full (setWebHookQueueSize)");
     const { deliveryId, body } = createEvent(hook, data);

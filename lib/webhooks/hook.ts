@@ -53,9 +53,9 @@ const STANDARD_SECRET_PREFIX = "whsec_";
 /** Bytes of randomness in a delivery id, as the reference has. */
 const ID_BYTES = 32;
 
-/** Why the data cannot be an event of a hook, in a few words; undefined when it can. */
-export const problemOf = ({ kafka }: WebHook, data: ByteString): string | undefined =>
-  kafka && !isKafkaEvent(data) ? `kafka = "true" takes JSON alone` : undefined;
+/** Why the data cannot be an event of a hook; undefined when it can. */
+export const problemOf = ({ name, kafka }: WebHook, data: ByteString): string | undefined =>
+  kafka && !isKafkaEvent(data) ? `webhook ${name}: kafka = "true" takes JSON alone: an event is lost` : undefined;
 
 /** @param data see {@link problemOf} */
 export function createEvent(hook: WebHook, data: ByteString): WebHookEvent {

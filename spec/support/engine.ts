@@ -2,7 +2,7 @@
 import { Log } from "../../lib/log/log.ts";
 import type { HostFileSystem } from "../../lib/lua/disk.ts";
 import { Engine } from "../../lib/lua/engine.ts";
-import { networkClient } from "../../lib/net/http-client.ts";
+import { type HttpClient, networkClient } from "../../lib/net/http-client.ts";
 import { defaultOutgoingSettings, Outgoing } from "../../lib/net/outgoing.ts";
 import { systemClock } from "../../lib/time/clock.ts";
 
@@ -25,11 +25,14 @@ export async function failure({ run }: TestEngine, source: string): Promise<Erro
   return error;
 }
 
+/** Other servers, without a proxy, whatever the environment says. */
+export const network = (): HttpClient =>
+  networkClient(systemClock, new Outgoing(defaultOutgoingSettings({}), () => []));
+
 export async function startEngine(directory = "/", files?: HostFileSystem): Promise<TestEngine> {
   const logs: string[] = [];
   const log = new Log({ sink: (line) => logs.push(line), verbose: true });
-  const http = networkClient(systemClock, new Outgoing(defaultOutgoingSettings({}), () => []));
-  const engine = await Engine.create({ clock: systemClock, log, directory, http, files });
+  const engine = await Engine.create({ clock: systemClock, log, directory, http: network(), files });
   let answers: string[] = [];
   engine.define({ name: "answer_one", body: (call) => void answers.push(call.text(1)) });
   const run = (source: string): Promise<void> => engine.runFile(Buffer.from(source), "spec.conf");

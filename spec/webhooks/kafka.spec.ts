@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 
 import { fromBytes, toByteString } from "../../lib/text/byte-string.ts";
 import { readKafkaAnswer } from "../../lib/webhooks/kafka.ts";
+import { PREAMBLE, startDaemon } from "../support/daemon.ts";
 import { runPolicy } from "../support/replay.ts";
 import { startDelivery } from "../support/webhooks.ts";
 
@@ -81,14 +82,25 @@ describe("an event", () => {
       using test = startDelivery({ hooks: { k: kafka.url, plain: kafka.url }, settings: { queueSize: 1 } });
       test.hook("k").kafka = true;
       test.delivery.send(test.hook("plain"), toByteString("waits"));
-      test.delivery.send(test.hook("k"), fromBytes(Buffer.from(event, "latin1")));
+      const refused = test.delivery.send(test.hook("k"), fromBytes(Buffer.from(event, "latin1")));
+      expect(refused).toBe('webhook k: kafka = "true" takes JSON alone: an event is lost');
       // It makes no room for itself first.
       expect([...test.delivery.events.queue].map(({ hookName }) => hookName)).toEqual(["plain"]);
-      expect(test.logs.at(-1)).toBe('webhook k: kafka = "true" takes JSON alone: an event is lost');
       expect(await test.metrics()).toContain('trackalert_webhook_dropped_total{reason="unfit"} 1\n');
       expect(kafka.records).toEqual([]);
     },
   );
+
+  test("that is no JSON is told in the log once, and on the console", async () => {
+    await using daemon =
+      await startDaemon(`${PREAMBLE} addCustomWebHook("k", { url = "http://127.0.0.1:1/", kafka = "true" })
+      setReport(function() runCustomWebHook("k", "text") end)`);
+    for (let i = 0; i < 3; i++) await daemon.post("/?command=report", {});
+    const told = 'webhook k: kafka = "true" takes JSON alone: an event is lost';
+    expect(daemon.logs.filter((line) => line === told)).toHaveLength(1);
+    expect(await daemon.daemon.execute(toByteString(`runCustomWebHook("k", "text")`))).toContain(`Error: ${told}`);
+    expect(await (await daemon.get("/metrics")).text()).toContain('dropped_total{reason="unfit"} 4\n');
+  });
 
   test("that is no JSON is lost in a replay, too", async () => {
     const policy = `addCustomWebHook("k", { url = "http://k/", kafka = "true" })

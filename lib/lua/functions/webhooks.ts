@@ -5,6 +5,7 @@ import { formatDeadLetters, formatHooks, formatQueue } from "../../webhooks/cons
 import type { WebHookDelivery, WebHookSink } from "../../webhooks/delivery.ts";
 import type { WebHookSettings } from "../../webhooks/settings.ts";
 import type { HostFunction } from "../call.ts";
+import type { Complaints } from "../complaints.ts";
 import type { ConsoleOutput } from "../console-output.ts";
 import { LuaError } from "../state.ts";
 import { readHook } from "./webhook-keys.ts";
@@ -34,17 +35,23 @@ export function webhookConfiguration(settings: WebHookSettings, log: Log, direct
 }
 
 /** For policies: hands an event over and returns at once. */
-export const runCustomWebHook = (settings: WebHookSettings, sink: WebHookSink, log: Log): HostFunction => ({
+export const runCustomWebHook = (
+  settings: WebHookSettings,
+  sink: WebHookSink,
+  { tell, tellOnce }: Complaints,
+): HostFunction => ({
   name: "runCustomWebHook",
   body(call) {
     const name = call.text(1);
     const data = call.bytes(2);
     const hook = settings.hooks.find((candidate) => candidate.name === name);
-    if (hook) sink.send(hook, data);
-    else {
-      const shown = JSON.stringify(name.slice(0, LONGEST_NAME));
-      log.error(`runCustomWebHook: no webhook is named ${shown}: addCustomWebHook() registers one`);
+    if (hook) {
+      const problem = sink.send(hook, data);
+      if (problem) tellOnce(problem);
+      return;
     }
+    const shown = JSON.stringify(name.slice(0, LONGEST_NAME));
+    tell(`runCustomWebHook: no webhook is named ${shown}: addCustomWebHook() registers one`);
   },
 });
 
