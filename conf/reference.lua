@@ -96,24 +96,33 @@ debugLog("message", { key = "value" }) -- level 7, only with -v
 
 --- Webhooks -----------------------------------------------------------------------------------------------------------
 
--- (C) keys: url (with %{YYYY}, %{MM}, %{dd}), secret, basic-auth ("user:password"), api-key, content-type, kafka ("true"),
--- max_attempts ("7"). All are sent and signed as their bytes. Events of one webhook leave in order; one that has to be tried
--- again may come after later ones
-addCustomWebHook("name", { url = "https://alerts.example/", secret = "secret" })
+-- (C) keys: url (with %{YYYY}, %{MM}, %{dd}), secret, basic-auth ("user:password"), bearer (a token), api-key, content-type,
+-- headers (a table of further ones), max_attempts ("7"), timeout (seconds); ca, cert, key (PEM files) and verify (false) are
+-- its TLS, over the settings for all. All are sent and signed as their bytes. kafka ("true"): the receiver is Kafka's REST
+-- proxy, and events are JSON; an event that has `records` goes as it is, another one is wrapped as one record; the errors of
+-- records in the answer count. Events of one webhook leave in order; one that has to be tried again may come after later ones
+addCustomWebHook("name", { url = "https://alerts.example/", secret = "secret", headers = { ["X-Site"] = "berlin" } })
 runCustomWebHook("name", '{"some":"json"}') -- hands an event over; with setStateDir it is on disk when this returns
 setNumWebHookThreads(5) -- (C) times
 setNumWebHookConnsPerThread(10) -- (C) is how many requests are in flight, 256 at most; so many of one webhook, or half
 setWebHookQueueSize(50000) -- (C) events that may wait; at the bound the webhook that has most gives up its oldest
 setWebHookTimeoutSecs(2) -- (C) seconds for one attempt
-disableCurlPeerVerification() -- (C) accepts any certificate
-disableCurlHostVerification() -- (C) accepts a certificate for another host
--- Both are read at the start, by --check-config, and anew at SIGHUP.
-setCurlCABundleFile("ca.pem") -- (C) whom to trust
-setCurlClientCertAndKey("cert.pem", "key.pem") -- (C) who we are
 showCustomWebHooks() -- successes and failed attempts of each
 showWebHookQueue() -- events that are to be delivered
 showDeadLetters() -- events that were given up
 resendDeadLetters("delivery id") -- puts one of them back into the queue; all of them without an id
+
+--- Other servers ------------------------------------------------------------------------------------------------------
+
+-- These hold for every request that leaves: of webhooks, httpRequest, socket.http and ssl.https. Files are read at the start,
+-- by --check-config, and anew at SIGHUP.
+setCurlCABundleFile("ca.pem") -- (C) whom to trust, instead of those whom the system trusts
+setCurlClientCertAndKey("cert.pem", "key.pem") -- (C) who we are
+disableCurlPeerVerification() -- (C) accepts any certificate
+disableCurlHostVerification() -- (C) accepts a certificate for another host
+-- (C) the proxy, over HTTP_PROXY and HTTPS_PROXY; "" for none. NO_PROXY holds in any case: names (with all below them),
+-- addresses, networks, each with a port if need be; * is everything
+setHTTPProxy("http://user:password@proxy.example:3128")
 
 --- Addresses ----------------------------------------------------------------------------------------------------------
 
@@ -156,7 +165,11 @@ lookupISP(ca) -- deprecated
 --- Waiting ------------------------------------------------------------------------------------------------------------
 
 sleep(0.5) -- (W) seconds
-httpRequest({ url = "https://api.example/", method = "GET", headers = {}, body = "", timeout = 10, auth = "user:password" }) -- (W)
+-- (W) answers status, headers and body in a table, or nil and why there is no answer. tls is for this request alone: ca, cert and
+-- key are PEM files, verify = false accepts any certificate
+httpRequest({ url = "https://api.example/", method = "GET", headers = {}, body = "", timeout = 10, auth = "user:password", tls = {} })
+-- For one request to socket.http or ssl.https LuaSec's cafile, certificate, key and verify ("none", "peer") hold the same way.
+-- Unlike LuaSec a server needs a certificate that is trusted, unless verify is "none"
 
 --- The Lua that policies find -----------------------------------------------------------------------------------------
 

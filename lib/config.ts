@@ -3,6 +3,7 @@
  * The daemon serves it; other programs print or drive it.
  */
 import type { HttpListener, Listener } from "./net/listener.ts";
+import { defaultOutgoingSettings, type OutgoingSettings } from "./net/outgoing.ts";
 import type { ByteString } from "./text/byte-string.ts";
 import { Schedules } from "./time/schedule.ts";
 import { defaultWebHookSettings, type WebHookSettings } from "./webhooks/settings.ts";
@@ -35,6 +36,7 @@ export interface Config {
   /** Names of custom stats. */
   customStats: Set<string>;
   webhooks: WebHookSettings;
+  outgoing: OutgoingSettings;
 }
 
 /** Loopback and private networks, as the reference allows by default. */
@@ -68,4 +70,5 @@ export const defaultConfig = (): Config => ({
   schedules: new Schedules(),
   customStats: new Set(),
   webhooks: defaultWebHookSettings(),
+  outgoing: defaultOutgoingSettings(process.env),
 });

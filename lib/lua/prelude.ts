@@ -52,6 +52,8 @@ interface PreludeOptions {
   geoip: GeoIPDatabases;
   counters: Counters;
   http: HttpClient;
+  /** What the names of files are relative to. */
+  directory: string;
   output: ConsoleOutput;
   complaints: Complaints;
   /** Takes what each file compiles to. */
@@ -70,7 +72,7 @@ export interface Drivers {
 
 /** Runs the chunks in an order in which each finds what it needs; the modules last, for they see the globals as they are then. */
 export function installPrelude(options: PreludeOptions): Drivers {
-  const { state, tasks, clock, geoip, counters, http, output, complaints, onCompiled } = options;
+  const { state, tasks, clock, geoip, counters, http, directory, output, complaints, onCompiled } = options;
   const { api, main } = state;
   const run = (name: string, source: string, ...args: Argument[]): Reference[] =>
     runChunk(state, tasks, name, source, args);
@@ -94,7 +96,7 @@ export function installPrelude(options: PreludeOptions): Drivers {
 
   const sleep = waiting(sleepFunction(clock));
   setGlobal("sleep", sleep);
-  setGlobal("httpRequest", waiting(httpRequestFunction(http)));
+  setGlobal("httpRequest", waiting(httpRequestFunction(http, directory)));
   run("source", sourceChunk, onCompiled ? sourceFunctions(onCompiled) : {});
   const [check, checkNumber, blamed] = run("lua51", lua51Chunk, wrongType) as [Reference, Reference, Reference];
   run("math", mathChunk, mathFunctions(), checkNumber, blamed);
@@ -113,7 +115,8 @@ export function installPrelude(options: PreludeOptions): Drivers {
   run("finalizers", finalizersChunk, wrongType);
   api.lua_pushlightuserdata(main, 0);
   const jsonNull = state.reference(main);
-  run("modules", modulesChunk, moduleFunctions(clock), waiting(socketRequestFunction(http)), sleep, jsonNull);
+  const socketRequest = waiting(socketRequestFunction(http, directory));
+  run("modules", modulesChunk, moduleFunctions(clock), socketRequest, sleep, jsonNull);
   return { runReport: runReport!, runEndpoint: runEndpoint!, runConsole: runConsole!, isDefined: isDefined! };
 }
 

@@ -25,6 +25,7 @@ function describe(inventory: Inventory): Record<string, readonly string[]> {
     geoip,
     customStats,
     counters,
+    proxies,
   } = inventory;
   return {
     listeners: listeners.map(describeListener),
@@ -47,6 +48,7 @@ function describe(inventory: Inventory): Record<string, readonly string[]> {
     counters: counters.map(
       ({ name, seconds, windows, fields }) => `${name} (${windows} windows of ${seconds} s: ${fields.join(", ")})`,
     ),
+    proxy: describeProxies(proxies),
   };
 }
 
@@ -54,4 +56,14 @@ function describeListener({ address, tls }: Inventory["listeners"][number]): str
   if (!tls) return address;
   const until = tls.validUntil ? ` until ${formatTime(tls.validUntil.getTime())}` : "";
   return `${address} (TLS, ${tls.certificate}${until})`;
+}
+
+function describeProxies({ http, https, exceptions }: Inventory["proxies"]): string[] {
+  const lines = http === https && http ? [http] : [];
+  if (lines.length === 0) {
+    if (http) lines.push(`for http ${http}`);
+    if (https) lines.push(`for https ${https}`);
+  }
+  if (lines.length > 0 && exceptions.length > 0) lines.push(`not for ${exceptions.join(" ")} (NO_PROXY)`);
+  return lines;
 }

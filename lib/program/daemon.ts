@@ -79,8 +79,8 @@ export class Daemon {
 
   /**
    * Opens the listeners and the control socket, and begins to deliver webhooks.
-   * @throws {ConfigError} when one cannot be bound, the control socket has no key, or the certificates for webhooks cannot be
-   * used; those already open are closed again
+   * @throws {ConfigError} when one cannot be bound, the control socket has no key, or the certificates for other servers cannot
+   * be used; those already open are closed again
    */
   static async start(loaded: Loaded, ports: Ports): Promise<Daemon> {
     const { config } = loaded;
@@ -89,7 +89,7 @@ export class Daemon {
     const daemon = new Daemon(loaded, ports);
     const { log } = ports;
     try {
-      loaded.receiverTls.load();
+      loaded.outgoing.load();
       const { controlSocket, listeners } = config;
       const all = [...listeners, ...(controlSocket ? [controlSocket] : [])];
       for (const listener of listeners) daemon.http.listeners.listen(apart(listener, all));
@@ -151,9 +151,9 @@ export class Daemon {
     const [all, failures] = [geoip.all.size, geoip.reload().length];
     const certificates = this.http.listeners.reloadCertificates();
     try {
-      this.loaded.receiverTls.load();
+      this.loaded.outgoing.load();
     } catch (error) {
-      this.log.error(`certificates for webhooks not replaced: ${(error as Error).message}`);
+      this.log.error(`certificates for other servers not replaced: ${(error as Error).message}`);
     }
     const databases = `${all - failures} of ${all} GeoIP databases`;
     const recording = this.ports.recorder ? " the recording," : "";

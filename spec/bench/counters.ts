@@ -27,7 +27,13 @@ const FIELDS = new Map([
 counters.create("lua", 600, 6, FIELDS);
 const big = counters.create("big", 600, 6, FIELDS)!;
 
-const engine = await Engine.create({ clock: systemClock, log, counters, directory: "/" });
+const engine = await Engine.create({
+  clock: systemClock,
+  log,
+  counters,
+  directory: "/",
+  http: { request: () => Promise.reject(new Error("no servers here")) },
+});
 engine.tasks.limit = () => 1000;
 /** Microseconds of processor time for one turn of a loop. */
 async function cost(body: string): Promise<number> {

@@ -9,6 +9,7 @@ import { findUnknownNames } from "../../lib/lua/unknown-names.ts";
 import { Metrics } from "../../lib/stats/metrics.ts";
 import type { ByteString } from "../../lib/text/byte-string.ts";
 import { systemClock } from "../../lib/time/clock.ts";
+import { network } from "../support/engine.ts";
 
 let engine: Engine;
 let compiled: ByteString;
@@ -20,6 +21,7 @@ beforeAll(async () => {
     log,
     counters,
     directory: "/",
+    http: network(),
     onCompiled: (chunk) => (compiled = chunk),
   });
 });

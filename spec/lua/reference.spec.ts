@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { disk } from "../../lib/lua/disk.ts";
 import { LuaState } from "../../lib/lua/state.ts";
 import { Tasks } from "../../lib/lua/tasks.ts";
 import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
@@ -51,13 +52,13 @@ function documented(): string[] {
 }
 
 test("the reference parses", async () => {
-  const state = await LuaState.open(systemClock, "/");
+  const state = await LuaState.open(systemClock, { directory: "/", files: disk });
   expect(() => state.pushChunk(state.main, toByteString(REFERENCE), "@reference.lua")).not.toThrow();
   state.close();
 });
 
 test("documented names are exactly the names that exist", async () => {
-  const plain = await LuaState.open(systemClock, "/");
+  const plain = await LuaState.open(systemClock, { directory: "/", files: disk });
   const standard = new Set(evaluate(plain, new Tasks(plain), LIST_NAMES));
   plain.close();
 

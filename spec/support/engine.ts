@@ -1,7 +1,10 @@
 /** Engines for specs that need Lua but no daemon. */
 import { Counters } from "../../lib/counters/counters.ts";
 import { Log } from "../../lib/log/log.ts";
+import type { HostFileSystem } from "../../lib/lua/disk.ts";
 import { Engine } from "../../lib/lua/engine.ts";
+import { type HttpClient, networkClient } from "../../lib/net/http-client.ts";
+import { defaultOutgoingSettings, Outgoing } from "../../lib/net/outgoing.ts";
 import { Metrics } from "../../lib/stats/metrics.ts";
 import { systemClock } from "../../lib/time/clock.ts";
 
@@ -25,11 +28,15 @@ export async function failure({ run }: TestEngine, source: string): Promise<Erro
   return error;
 }
 
-export async function startEngine(directory = "/"): Promise<TestEngine> {
+/** Other servers, without a proxy, whatever the environment says. */
+export const network = (): HttpClient =>
+  networkClient(systemClock, new Outgoing(defaultOutgoingSettings({}), () => []));
+
+export async function startEngine(directory = "/", files?: HostFileSystem): Promise<TestEngine> {
   const logs: string[] = [];
   const log = new Log({ sink: (line) => logs.push(line), verbose: true });
   const counters = new Counters({ clock: systemClock, log, metrics: new Metrics(), seed: 0 });
-  const engine = await Engine.create({ clock: systemClock, log, counters, directory });
+  const engine = await Engine.create({ clock: systemClock, log, counters, directory, http: network(), files });
   let answers: string[] = [];
   engine.define({ name: "answer_one", body: (call) => void answers.push(call.text(1)) });
   const run = (source: string): Promise<void> => engine.runFile(Buffer.from(source), "spec.conf");
