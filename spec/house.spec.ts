@@ -16,7 +16,7 @@ const FLOORS = [
   ["configuration"],
   ["lua"],
   ["config.ts"],
-  ["webhooks", "control", "geoip", "device"],
+  ["webhooks", "counters", "control", "geoip", "device"],
   ["stats", "net", "login-tuple.ts"],
   ["address", "log"],
   ["text", "time"],

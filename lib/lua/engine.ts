@@ -1,11 +1,12 @@
 /**
  * The Lua engine: the state with its prelude and host functions, and the ways to run Lua in it.
  */
+import type { Counters } from "../counters/counters.ts";
 import { GeoIPDatabases } from "../geoip/geoip-databases.ts";
 import type { Log } from "../log/log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
-import { type HttpClient, networkClient } from "../net/http-client.ts";
-import { networkTcp, type TcpNetwork } from "../net/tcp.ts";
+import type { HttpClient } from "../net/http-client.ts";
+import type { TcpNetwork } from "../net/tcp.ts";
 import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
@@ -13,6 +14,7 @@ import { Codec } from "./codec.ts";
 import { Complaints } from "./complaints.ts";
 import { isConsoleCommand, SHOWS_NIL } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
+import { disk, type HostFileSystem } from "./disk.ts";
 import { geoipReloads } from "./functions/geoip.ts";
 import { TcpSockets } from "./functions/tcp.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
@@ -32,14 +34,19 @@ type MaybePromise<T> = T | Promise<T>;
 interface EngineOptions {
   clock: Clock;
   log: Log;
+  counters: Counters;
   /** What relative paths in Lua are relative to. */
   directory: string;
-  /** How policies reach HTTP servers; the network unless given. */
-  http?: HttpClient;
-  /** How policies reach other servers; the network unless given. */
-  tcp?: TcpNetwork;
-  /** Lua changes nothing outside, what it prints is logged, and no task is interrupted by another: for replays. */
-  isolated?: boolean;
+  /** How policies reach HTTP servers. */
+  http: HttpClient;
+  /** How policies reach other servers. */
+  tcp: TcpNetwork;
+  /** What it opens; the disk unless given. */
+  files?: HostFileSystem | undefined;
+  /** What it prints goes nowhere, or, a line at a time, into the log; to the process's own streams unless given. */
+  prints?: "nothing" | "to the log" | undefined;
+  /** Whether a task that computes for long lets others run; true unless given. */
+  sliced?: boolean;
   /** Takes what each file of Lua compiles to, in Lua's own format, before it runs. */
   onCompiled?: ((chunk: ByteString) => void) | undefined;
 }
@@ -75,31 +82,41 @@ export class Engine {
 
   private constructor(
     readonly state: LuaState,
-    { clock, log, http, tcp, isolated = false, onCompiled }: EngineOptions,
+    { clock, log, counters, http, tcp, directory, sliced = true, onCompiled }: EngineOptions,
     private readonly printed: PrintedLines | undefined,
   ) {
     this.log = log;
     this.onCompiled = onCompiled;
-    this.tasks = new Tasks(state, { sliced: !isolated });
+    this.tasks = new Tasks(state, { sliced });
     this.geoip = new GeoIPDatabases(log);
     this.codec = new Codec(state);
     this.output = new ConsoleOutput(this.tasks);
     this.complaints = new Complaints(log, this.output);
-    this.sockets = new TcpSockets(tcp ?? networkTcp(clock), clock, this.tasks);
+    this.sockets = new TcpSockets(tcp, clock, this.tasks);
     const { tasks, geoip, output, complaints } = this;
     this.drivers = installPrelude({
-      ...{ state, tasks, clock, log, geoip, output, complaints, onCompiled },
-      http: http ?? networkClient(clock),
+      state,
+      tasks,
+      clock,
+      log,
+      geoip,
+      counters,
+      http,
       sockets: this.sockets,
+      directory,
+      output,
+      complaints,
+      onCompiled,
     });
     for (const definition of geoipReloads(geoip, output)) this.define(definition);
   }
 
   static async create(options: EngineOptions): Promise<Engine> {
-    const { clock, directory, log, isolated } = options;
-    const printed = isolated ? new PrintedLines(log) : undefined;
-    const engine = new Engine(await LuaState.open(clock, directory, printed?.write), options, printed);
-    if (isolated) await engine.runFile(Buffer.from(UNBUFFERED), "unbuffered");
+    const { clock, directory, log, files = disk, prints } = options;
+    const printed = prints === "to the log" ? new PrintedLines(log) : undefined;
+    const print = prints === "nothing" ? (): void => {} : printed?.write;
+    const engine = new Engine(await LuaState.open(clock, { directory, files, print }), options, printed);
+    if (printed) await engine.runFile(Buffer.from(UNBUFFERED), "unbuffered");
     return engine;
   }
 

@@ -1,4 +1,5 @@
 /** Installs the prelude: what is written in Lua of the engine, and the host functions that it needs. */
+import type { Counters } from "../counters/counters.ts";
 import type { GeoIPDatabases } from "../geoip/geoip-databases.ts";
 import type { Log } from "../log/log.ts";
 import type { HttpClient } from "../net/http-client.ts";
@@ -9,6 +10,7 @@ import type { Complaints } from "./complaints.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import { addressFunctions } from "./functions/address.ts";
 import { consoleOutputFunctions } from "./functions/console.ts";
+import { counterFunctions } from "./functions/counters.ts";
 import { dateFunctions } from "./functions/date.ts";
 import { geoipLookups } from "./functions/geoip.ts";
 import { httpRequestFunction, socketRequestFunction } from "./functions/http.ts";
@@ -28,6 +30,7 @@ import argumentsChunk from "./prelude/arguments.lua" with { type: "text" };
 import bitChunk from "./prelude/bit.lua" with { type: "text" };
 import consoleChunk from "./prelude/console.lua" with { type: "text" };
 import coroutineChunk from "./prelude/coroutine.lua" with { type: "text" };
+import countersChunk from "./prelude/counters.lua" with { type: "text" };
 import dateChunk from "./prelude/date.lua" with { type: "text" };
 import definedChunk from "./prelude/defined.lua" with { type: "text" };
 import environmentChunk from "./prelude/environment.lua" with { type: "text" };
@@ -54,8 +57,11 @@ interface PreludeOptions {
   clock: Clock;
   log: Log;
   geoip: GeoIPDatabases;
+  counters: Counters;
   http: HttpClient;
   sockets: TcpSockets;
+  /** What the names of files are relative to. */
+  directory: string;
   output: ConsoleOutput;
   complaints: Complaints;
   /** Takes what each file compiles to. */
@@ -74,7 +80,8 @@ export interface Drivers {
 
 /** Runs the chunks in an order in which each finds what it needs; the modules last, for they see the globals as they are then. */
 export function installPrelude(options: PreludeOptions): Drivers {
-  const { state, tasks, clock, log, geoip, http, sockets, output, complaints, onCompiled } = options;
+  const { state, tasks, clock, log, geoip, counters, http, sockets, directory, output, complaints, onCompiled } =
+    options;
   const { api, main } = state;
   const run = (name: string, source: string, ...args: Argument[]): Reference[] =>
     runChunk(state, tasks, name, source, args);
@@ -106,7 +113,7 @@ export function installPrelude(options: PreludeOptions): Drivers {
 
   const sleep = waiting(sleepFunction(clock));
   setGlobal("sleep", sleep);
-  setGlobal("httpRequest", waiting(httpRequestFunction(http)));
+  setGlobal("httpRequest", waiting(httpRequestFunction(http, directory)));
   run("source", sourceChunk, onCompiled ? sourceFunctions(onCompiled) : {});
   const [check, checkNumber, blamed] = run("lua51", lua51Chunk, wrongType) as [Reference, Reference, Reference];
   run("table", tableChunk, check, blamed);
@@ -118,6 +125,7 @@ export function installPrelude(options: PreludeOptions): Drivers {
   run("require", requireChunk, requireFunctions(tasks), wrongType);
   run("system", systemChunk, systemFunctions(clock), blamed);
   const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(complaints), wrongType, typeName);
+  run("counters", countersChunk, counterFunctions(counters, complaints, tasks), ...classChecks);
   run("geoip", geoipChunk, geoipLookups(geoip, complaints), ...classChecks);
   const [runReport, runEndpoint] = run("login-tuple", loginTupleChunk, makeAddress!);
   const [runConsole] = run("console", consoleChunk, consoleOutputFunctions(output));
@@ -134,8 +142,8 @@ export function installPrelude(options: PreludeOptions): Drivers {
   run("finalizers", finalizersChunk, wrongType);
   api.lua_pushlightuserdata(main, 0);
   const jsonNull = state.reference(main);
-  const httpRequest = waiting(socketRequestFunction(http));
-  const [module] = run("modules", modulesChunk, moduleFunctions(clock), httpRequest, tcp!, sleep, jsonNull, classOf);
+  const socketRequest = waiting(socketRequestFunction(http, directory));
+  const [module] = run("modules", modulesChunk, moduleFunctions(clock), socketRequest, tcp!, sleep, jsonNull, classOf);
   run("log", logChunk, logFunctions(log), module!, classOf);
   return { runReport: runReport!, runEndpoint: runEndpoint!, runConsole: runConsole!, isDefined: isDefined! };
 }

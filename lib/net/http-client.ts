@@ -9,6 +9,8 @@ import http from "node:http";
 import https from "node:https";
 
 import type { Clock } from "../time/clock.ts";
+import type { ClientTls, Outgoing, TlsChoice } from "./outgoing.ts";
+import { type Proxy, publicProxyUrl } from "./proxy.ts";
 
 export interface HttpRequest {
   /** Absolute, http or https, without credentials. */
@@ -19,6 +21,7 @@ export interface HttpRequest {
   body: Uint8Array | undefined;
   /** Seconds for the whole exchange, the response's body included. */
   timeout: number;
+  tls: TlsChoice;
 }
 
 export interface HttpResponse {
@@ -64,7 +67,7 @@ export function checkHeader(name: string, value: string): string | undefined {
 }
 
 /** The client frames the message itself; what a policy says about it could only contradict. */
-const FRAMING = new Set([
+export const FRAMING: ReadonlySet<string> = new Set([
   "content-length",
   "transfer-encoding",
   "connection",
@@ -75,17 +78,18 @@ const FRAMING = new Set([
 ]);
 
 /** A client for the real network. Each request has its own connection, so none fails for a stale one. */
-export const networkClient = (clock: Clock): HttpClient => ({
+export const networkClient = (clock: Clock, outgoing: Outgoing): HttpClient => ({
   request: (request) =>
     new Promise((resolve, reject) => {
-      const { url, method, body, timeout } = request;
-      let outgoing: http.ClientRequest | undefined;
+      const { url, body, timeout } = request;
+      const proxy = outgoing.proxy(url);
+      let sent: http.ClientRequest | undefined;
       const cancelTimer = clock.after(timeout * 1000, () => fail(`timed out after ${timeout} s`));
       // node:http may report one failure twice, the second time when nobody listens any more.
       function fail(reason: string): void {
         cancelTimer();
-        reject(new HttpFailure(reason));
-        outgoing?.destroy();
+        reject(new HttpFailure(proxy ? `${reason} (through the proxy ${publicProxyUrl(proxy)})` : reason));
+        sent?.destroy();
       }
       const failed = (error: unknown): void => fail(describe(error as NodeJS.ErrnoException));
       const received = (incoming: http.IncomingMessage): void => {
@@ -112,25 +116,41 @@ export const networkClient = (clock: Clock): HttpClient => ({
         });
       };
       try {
-        outgoing = (url.protocol === "https:" ? https : http).request(
-          {
-            agent: false,
-            // The brackets of an IPv6 address belong to the URL.
-            host: url.hostname.replace(/^\[|\]$/g, ""),
-            port: url.port || (url.protocol === "https:" ? 443 : 80),
-            path: url.pathname + url.search,
-            method,
-            headers: outgoingHeaders(request),
-          },
-          received,
-        );
-        outgoing.on("error", failed);
-        outgoing.end(body);
+        const tls = url.protocol === "https:" ? outgoing.tls(request.tls) : undefined;
+        sent = send(request, tls, proxy, received);
+        sent.on("error", failed);
+        sent.end(body);
       } catch (error) {
         failed(error);
       }
     }),
 });
+
+function send(
+  request: HttpRequest,
+  tls: ClientTls | undefined,
+  proxy: Proxy | undefined,
+  received: (incoming: http.IncomingMessage) => void,
+): http.ClientRequest {
+  const { url, method } = request;
+  const protocol = tls ? https : http;
+  return protocol.request(
+    {
+      // Bun's types lack what both know: https goes through a tunnel, http in the proxy's own form.
+      agent: proxy
+        ? new protocol.Agent({ proxyEnv: { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url } } as object)
+        : false,
+      // The brackets of an IPv6 address belong to the URL.
+      host: url.hostname.replace(/^\[|\]$/g, ""),
+      port: url.port || (tls ? 443 : 80),
+      path: url.pathname + url.search,
+      method,
+      headers: outgoingHeaders(request),
+      ...tls,
+    },
+    received,
+  );
+}
 
 function outgoingHeaders({ url, headers, body }: HttpRequest): Record<string, string> {
   const all: Record<string, string> = { Host: url.host, "User-Agent": "trackalert", Accept: "*/*" };

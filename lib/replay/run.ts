@@ -10,6 +10,7 @@ import { parseJson } from "../text/json.ts";
 import { Background } from "../time/background.ts";
 import { Limit } from "../time/limit.ts";
 import type { WebHookSink } from "../webhooks/delivery.ts";
+import { problemOf } from "../webhooks/hook.ts";
 import type { EndpointCall, Fixture, HttpAnswer } from "./fixture.ts";
 import { HttpAnswers } from "./http-answers.ts";
 import { type Cause, describeCause, describeReport, formatLogLine, Outcome } from "./outcome.ts";
@@ -287,9 +288,13 @@ class Run {
       if (!answer) outcome.addUnanswered(request, this.now());
     };
     const webhooks: WebHookSink = {
-      send: ({ name }, data) => {
+      send: (hook, data) => {
+        const { name } = hook;
+        const problem = problemOf(hook, data);
+        if (problem) return problem;
         this.tell(() => `webhook ${name} ${escapeControls(toText(data))}`);
         outcome.addWebHook(name, data, this.now());
+        return undefined;
       },
       drain: () => Promise.resolve(),
     };

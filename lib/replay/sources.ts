@@ -5,6 +5,7 @@ import { JsonError, parseJson } from "../text/json.ts";
 import type { Fixture, InlineReport, ReportFile } from "./fixture.ts";
 import { Heap } from "./heap.ts";
 import { LineReader } from "./line-reader.ts";
+import { timeOf } from "./receipt.ts";
 import { formatInstant, LONGEST_REPLAY } from "./times.ts";
 import { FixtureError } from "./yaml-value.ts";
 
@@ -152,9 +153,10 @@ class FileSource implements Source {
       return;
     }
     try {
-      const tuple = readLoginTuple(parseJson(text), this.previous, this.parseDevice);
-      this.previous = tuple.t;
-      const time = toMilliseconds(tuple.t);
+      const report = parseJson(text);
+      const tuple = readLoginTuple(report, this.previous, this.parseDevice);
+      this.previous = timeOf(report, tuple.t);
+      const time = toMilliseconds(this.previous);
       this.window.push(time, { time, tuple, file: from.file, line: lines.line });
     } catch (error) {
       if (!(error instanceof JsonError || error instanceof BodyError)) throw error;

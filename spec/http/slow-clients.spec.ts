@@ -2,7 +2,7 @@ import { test } from "bun:test";
 import net from "node:net";
 import tls from "node:tls";
 
-import { readBody } from "../../lib/http/body.ts";
+import { announced, readBody } from "../../lib/http/body.ts";
 import { Listeners } from "../../lib/http/listeners.ts";
 import { Log } from "../../lib/log/log.ts";
 import { systemClock } from "../../lib/time/clock.ts";
@@ -49,7 +49,7 @@ test.skipIf(NO_OPENSSL !== undefined)(
     const handlers = {
       async fetch(request: Request) {
         reading.begin();
-        return readBody(request)
+        return readBody(request, announced(request))
           .then(() => new Response("whole"))
           .finally(() => reading.end());
       },

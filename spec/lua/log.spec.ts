@@ -1,9 +1,6 @@
 /** The fields of log functions. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { Log } from "../../lib/log/log.ts";
-import { Engine } from "../../lib/lua/engine.ts";
-import { systemClock } from "../../lib/time/clock.ts";
 import { failure, startEngine, type TestEngine } from "../support/engine.ts";
 
 let lua: TestEngine;
@@ -56,18 +53,4 @@ test.each([
   ["debugLog('x', 5)", "bad argument #2 to 'debugLog' (table expected, got number)"],
 ])("%s is an error at its line", async (call, message) => {
   expect((await failure(lua, `\nlocal x = ${call}`)).message).toBe(`spec.conf:2: ${message}`);
-});
-
-test("what is not logged is not made a text of either", async () => {
-  const logs: string[] = [];
-  const log = new Log({ sink: (line) => void logs.push(line) });
-  const engine = await Engine.create({ clock: systemClock, log, directory: "/" });
-  // An encoder that is asked would run out of its depth, which costs time.
-  const source = `
-    asked = 0
-    local t = setmetatable({}, { __index = function() asked = asked + 1 end })
-    debugLog('x', { t = t }) vinfoLog('x', { t = t }) infoLog('asked ' .. asked)`;
-  await engine.runFile(Buffer.from(source), "spec.conf");
-  expect(logs).toEqual(["asked 0"]);
-  engine.close();
 });

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { disk } from "../../lib/lua/disk.ts";
 import { LuaState } from "../../lib/lua/state.ts";
 import { Tasks } from "../../lib/lua/tasks.ts";
 import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
@@ -12,7 +13,13 @@ import { startDaemon } from "../support/daemon.ts";
 const REFERENCE = readFileSync(join(import.meta.dir, "..", "..", "conf", "reference.lua"), "utf8");
 
 /** What the reference calls its examples, by class. */
-const EXAMPLES: Record<string, string> = { ca: "ComboAddress", mask: "Netmask", group: "NetmaskGroup", db: "GeoIP2DB" };
+const EXAMPLES: Record<string, string> = {
+  ca: "ComboAddress",
+  mask: "Netmask",
+  group: "NetmaskGroup",
+  db: "GeoIP2DB",
+  counts: "StringStatsDB",
+};
 
 /** Chunk: every global, and every entry of a global table, a line each. */
 const LIST_NAMES = `
@@ -45,13 +52,13 @@ function documented(): string[] {
 }
 
 test("the reference parses", async () => {
-  const state = await LuaState.open(systemClock, "/");
+  const state = await LuaState.open(systemClock, { directory: "/", files: disk });
   expect(() => state.pushChunk(state.main, toByteString(REFERENCE), "@reference.lua")).not.toThrow();
   state.close();
 });
 
 test("documented names are exactly the names that exist", async () => {
-  const plain = await LuaState.open(systemClock, "/");
+  const plain = await LuaState.open(systemClock, { directory: "/", files: disk });
   const standard = new Set(evaluate(plain, new Tasks(plain), LIST_NAMES));
   plain.close();
 
@@ -61,7 +68,7 @@ test("documented names are exactly the names that exist", async () => {
     state,
     tasks,
     `local lines = {}
-     local examples = { newCA("::"), newNetmask("::/0"), newNetmaskGroup(), getGeoIP2DB("none") }
+     local examples = { newCA("::"), newNetmask("::/0"), newNetmaskGroup(), getGeoIP2DB("none"), getStringStatsDB("none") }
      for _, example in ipairs(examples) do
        for name in pairs(debug.getmetatable(example).__index) do lines[#lines + 1] = getmetatable(example) .. ":" .. name end
      end
