@@ -3,8 +3,20 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
-import { formatCheck } from "./lib/check-text.ts";
-import { checkConfig } from "./lib/check.ts";
+import { ConfigError, loadConfig } from "./lib/configuration/load-config.ts";
+import { ConsoleError } from "./lib/console/answer.ts";
+import { runClient } from "./lib/console/client.ts";
+import { type LocalConsole, openLocalConsole } from "./lib/console/local.ts";
+import { ControlError } from "./lib/control/session.ts";
+import { DeviceParser } from "./lib/device/device.ts";
+import { readRegexesFile, RegexesFileError } from "./lib/device/regexes-file.ts";
+import { escapeControls, Level, Log, type LogSink, tracebackLines } from "./lib/log/log.ts";
+import { StandardOutput } from "./lib/log/standard-output.ts";
+import { Syslog } from "./lib/log/syslog.ts";
+import { isJournal, ServiceManager } from "./lib/log/systemd.ts";
+import type { ParseDevice } from "./lib/login-tuple.ts";
+import { formatCheck } from "./lib/program/check-text.ts";
+import { checkConfig } from "./lib/program/check.ts";
 import {
   type CheckOptions,
   type ClientOptions,
@@ -12,24 +24,12 @@ import {
   type ReplayCommand,
   type ServeOptions,
   UsageError,
-} from "./lib/cli.ts";
-import { systemClock } from "./lib/clock.ts";
-import { ConsoleError } from "./lib/console/answer.ts";
-import { runClient } from "./lib/console/client.ts";
-import { type LocalConsole, openLocalConsole } from "./lib/console/local.ts";
-import { ControlError } from "./lib/control/session.ts";
-import { Daemon } from "./lib/daemon.ts";
-import { detach, DetachError, StartReport } from "./lib/detach.ts";
-import { DeviceParser } from "./lib/device/device.ts";
-import { readRegexesFile, RegexesFileError } from "./lib/device/regexes-file.ts";
-import { ConfigError, loadConfig } from "./lib/load-config.ts";
-import { escapeControls, Level, Log, type LogSink, tracebackLines } from "./lib/log.ts";
-import type { ParseDevice } from "./lib/login-tuple.ts";
+} from "./lib/program/cli.ts";
+import { Daemon } from "./lib/program/daemon.ts";
+import { detach, DetachError, StartReport } from "./lib/program/detach.ts";
 import { replay } from "./lib/replay/program.ts";
 import { Recorder, RecordError } from "./lib/replay/recorder.ts";
-import { StandardOutput } from "./lib/standard-output.ts";
-import { Syslog } from "./lib/syslog.ts";
-import { isJournal, ServiceManager } from "./lib/systemd.ts";
+import { systemClock } from "./lib/time/clock.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;

@@ -1,50 +1,13 @@
 /**
- * The configuration as a value: what running the configuration script has collected (load-config.ts).
+ * The configuration as a value: what running the configuration script has collected (configuration/load-config.ts).
  * The daemon serves it; other programs print or drive it.
  */
-import type { Reference } from "./lua/state.ts";
-import { Schedules } from "./schedule.ts";
-import type { Tls, TlsFiles } from "./tls.ts";
-import type { WebHook } from "./webhooks/hook.ts";
+import type { HttpListener, Listener } from "./net/listener.ts";
+import { Schedules } from "./time/schedule.ts";
+import { defaultWebHookSettings, type WebHookSettings } from "./webhooks/settings.ts";
 
 /** The commands that the daemon answers itself; a custom endpoint may not take their names. */
 export const BUILT_IN_COMMANDS = ["report", "stats", "readyz", "livez"] as const;
-
-/** An address and port to listen on. */
-export interface Listener {
-  hostname: string;
-  port: number;
-}
-
-/** Where HTTP is served. */
-export interface HttpListener extends Listener {
-  tls?: Tls;
-}
-
-/** `127.0.0.1:8084`, `[::1]:8084`. */
-export const formatListener = ({ hostname, port }: Listener): string =>
-  hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
-
-/** Custom webhooks and how they are sent. */
-export interface WebHookSettings {
-  hooks: WebHook[];
-  /** Their product bounds the requests in flight. */
-  threads: number;
-  connsPerThread: number;
-  /** Events that may wait or be in flight. */
-  queueSize: number;
-  /** Seconds for one attempt. */
-  timeout: number;
-  tls: {
-    verifyPeer: boolean;
-    verifyHost: boolean;
-    /** A PEM file, absolute, and `file:line: ` of the call that named it, as below. */
-    authorities: { file: string; where: string } | undefined;
-    client: { files: TlsFiles; where: string } | undefined;
-  };
-  /** Bytes of the spool's file. */
-  spoolBytes: number;
-}
 
 export interface Config {
   listeners: HttpListener[];
@@ -69,13 +32,6 @@ export interface Config {
   /** Names of custom stats. */
   customStats: Set<string>;
   webhooks: WebHookSettings;
-}
-
-/** The policy's functions, live in the Lua state. */
-export interface Policy {
-  report: Reference | undefined;
-  background: Map<string, Reference>;
-  endpoints: Map<string, Reference>;
 }
 
 /** Loopback and private networks, as the reference allows by default. */
@@ -107,19 +63,5 @@ export const defaultConfig = (): Config => ({
   backgroundTasks: 4,
   schedules: new Schedules(),
   customStats: new Set(),
-  webhooks: {
-    hooks: [],
-    threads: 5,
-    connsPerThread: 10,
-    queueSize: 50_000,
-    timeout: 2,
-    tls: { verifyPeer: true, verifyHost: true, authorities: undefined, client: undefined },
-    spoolBytes: 4 * 1024 ** 3,
-  },
-});
-
-export const emptyPolicy = (): Policy => ({
-  report: undefined,
-  background: new Map(),
-  endpoints: new Map(),
+  webhooks: defaultWebHookSettings(),
 });

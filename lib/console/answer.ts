@@ -1,6 +1,6 @@
 /** Chunks, their answers, and how an answer is shown. */
-import { type ByteString, toText } from "../byte-string.ts";
-import { escapeControls } from "../log.ts";
+import { escapeControls } from "../log/log.ts";
+import { type ByteString, toText } from "../text/byte-string.ts";
 
 /** Runs a chunk of Lua in the daemon. Rejects when there is no answer and never will be. */
 export type Execute = (chunk: ByteString) => Promise<ByteString>;

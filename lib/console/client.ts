@@ -1,11 +1,11 @@
 /** `-c` and `-e`: the console of another process's daemon, reached over its control socket. */
-import { type ByteString, fromBytes, toByteString } from "../byte-string.ts";
-import type { Clock } from "../clock.ts";
-import type { Listener } from "../config.ts";
+import { ConfigError, loadConfig } from "../configuration/load-config.ts";
 import { ControlClient } from "../control/client.ts";
 import { LARGEST_MESSAGE } from "../control/session.ts";
-import { ConfigError, loadConfig } from "../load-config.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
+import type { Listener } from "../net/listener.ts";
+import { type ByteString, fromBytes, toByteString } from "../text/byte-string.ts";
+import type { Clock } from "../time/clock.ts";
 import { type Execute, isError, printAnswer } from "./answer.ts";
 import { History, historyFile } from "./history.ts";
 import { runLines } from "./lines.ts";

@@ -1,7 +1,7 @@
 /** The console of a daemon in the foreground, on the daemon's own standard input and output. */
 import { readFileSync } from "node:fs";
 
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
 import { ConsoleError, type Execute, printAnswer, QUIT } from "./answer.ts";
 import { History, historyFile } from "./history.ts";
 import { runLines } from "./lines.ts";

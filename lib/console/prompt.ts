@@ -4,8 +4,8 @@
  */
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from "node:readline";
 
-import { toByteString } from "../byte-string.ts";
-import { CONSOLE_COMMANDS } from "../console-commands.ts";
+import { CONSOLE_COMMANDS } from "../lua/console-commands.ts";
+import { toByteString } from "../text/byte-string.ts";
 import { ended, type Execute, QUIT, showable } from "./answer.ts";
 import { type History, mayBeKept, MOST_LINES } from "./history.ts";
 

@@ -1,5 +1,5 @@
 /** The control socket: each connection that knows the key sends chunks of Lua and gets their answers. */
-import { formatListener, type Listener } from "../config.ts";
+import { formatListener, type Listener } from "../net/listener.ts";
 import { type ConnectionOptions, ControlConnection, peerOf } from "./connection.ts";
 import { ControlSession } from "./session.ts";
 

@@ -16,7 +16,7 @@
  */
 import nacl from "tweetnacl";
 
-import { type ByteString, fromBytes } from "../byte-string.ts";
+import { type ByteString, fromBytes } from "../text/byte-string.ts";
 import { ByteQueue } from "./byte-queue.ts";
 
 const LENGTH_SIZE = 2;

@@ -1,8 +1,8 @@
 /**
  * Device attributes: what a report's `device_id` says, read as its `protocol` demands. Names and parts are wforce's.
  */
-import { type ByteString, toByteString, toText } from "../byte-string.ts";
 import type { Pairs } from "../login-tuple.ts";
+import { type ByteString, toByteString, toText } from "../text/byte-string.ts";
 import { parseUserAgentBundled } from "./bundled-user-agent.ts";
 import { parseImapId } from "./imap-id.ts";
 import { parseMobileApp } from "./mobile-app.ts";

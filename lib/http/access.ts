@@ -5,9 +5,9 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 
-import { parseAddress, unmapAddress } from "../address.ts";
+import { parseAddress, unmapAddress } from "../address/address.ts";
+import { NetmaskGroup } from "../address/netmask-group.ts";
 import type { Config } from "../config.ts";
-import { NetmaskGroup } from "../netmask-group.ts";
 
 /** Verdicts kept; when there are more, all are forgotten. */
 const MOST_REMEMBERED = 1000;

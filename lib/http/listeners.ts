@@ -1,8 +1,8 @@
 /** The sockets that HTTP comes in by: opened, closed, and given new certificates without a restart. */
-import type { Clock } from "../clock.ts";
-import { formatListener, type HttpListener } from "../config.ts";
-import type { Log } from "../log.ts";
-import { type Credentials, dateProblem, readCredentials } from "../tls.ts";
+import type { Log } from "../log/log.ts";
+import { formatListener, type HttpListener } from "../net/listener.ts";
+import { type Credentials, dateProblem, readCredentials } from "../net/tls.ts";
+import type { Clock } from "../time/clock.ts";
 
 /**
  * Seconds that a connection may idle between requests, and that a body may take: bytes that trickle in do not count. Bun

@@ -1,5 +1,5 @@
 /** What console chunks print, until it is answered. */
-import type { ByteString } from "../byte-string.ts";
+import type { ByteString } from "../text/byte-string.ts";
 import { LuaError } from "./state.ts";
 import type { Tasks } from "./tasks.ts";
 

@@ -1,15 +1,15 @@
 /**
  * The Lua engine: the state with its prelude and host functions, and the ways to run Lua in it.
  */
-import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark } from "../byte-string.ts";
-import type { Clock } from "../clock.ts";
-import { isConsoleCommand } from "../console-commands.ts";
-import { GeoIPDatabases } from "../geoip-databases.ts";
-import { type HttpClient, networkClient } from "../http-client.ts";
-import type { Log } from "../log.ts";
+import { GeoIPDatabases } from "../geoip/geoip-databases.ts";
+import type { Log } from "../log/log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
+import { type HttpClient, networkClient } from "../net/http-client.ts";
+import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark } from "../text/byte-string.ts";
+import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
 import { Codec } from "./codec.ts";
+import { isConsoleCommand } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { geoipReloads } from "./functions/geoip.ts";
 import { logFunctions } from "./functions/log.ts";

@@ -1,9 +1,9 @@
 /** Installs the prelude: what is written in Lua of the engine, and the host functions that it needs. */
-import { toByteString } from "../byte-string.ts";
-import type { Clock } from "../clock.ts";
-import type { GeoIPDatabases } from "../geoip-databases.ts";
-import type { HttpClient } from "../http-client.ts";
-import type { Log } from "../log.ts";
+import type { GeoIPDatabases } from "../geoip/geoip-databases.ts";
+import type { Log } from "../log/log.ts";
+import type { HttpClient } from "../net/http-client.ts";
+import { toByteString } from "../text/byte-string.ts";
+import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import { addressFunctions } from "./functions/address.ts";

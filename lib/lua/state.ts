@@ -4,8 +4,8 @@
  * Everything here restores the stack it found. Calls that may allocate and are made outside a running Lua function
  * (no Lua frame below them) end in {@link LuaPanic} when the 2 GiB of WebAssembly memory are used up.
  */
-import { type ByteString, toByteString, toText } from "../byte-string.ts";
-import type { Clock } from "../clock.ts";
+import { type ByteString, toByteString, toText } from "../text/byte-string.ts";
+import type { Clock } from "../time/clock.ts";
 import type { Print } from "./host-files.ts";
 import { loadLua, type LuaExports, type LuaThread, type LuaWasm, REGISTRY, Status, Type } from "./wasm.ts";
 

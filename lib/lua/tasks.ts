@@ -11,8 +11,8 @@
  * Between two waits a task is alone: nothing else runs in the state. Only one that keeps the processor for longer than
  * {@link UNDISTURBED} has to let others in, in slices, until it ends or is stopped at the limit.
  */
-import { toByteString } from "../byte-string.ts";
-import { stopwatch } from "../clock.ts";
+import { toByteString } from "../text/byte-string.ts";
+import { stopwatch } from "../time/clock.ts";
 import type { Call, HostFunction, Returned } from "./call.ts";
 import { LuaPanic, type LuaState, type Reference } from "./state.ts";
 import { Waits } from "./waits.ts";

@@ -9,7 +9,7 @@
 import { LuaFactory } from "wasmoon";
 import glueFile from "wasmoon/dist/glue.wasm" with { type: "file" };
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../time/clock.ts";
 import { hostFiles, type Print } from "./host-files.ts";
 
 /** A `lua_State *`: the main state or a thread. An address in WebAssembly memory, as is every pointer here. */

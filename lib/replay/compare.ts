@@ -1,5 +1,5 @@
 /** Holds what happened in a replay against what its fixture expects. */
-import { escapeControls, Level } from "../log.ts";
+import { escapeControls, Level } from "../log/log.ts";
 import { align } from "./align.ts";
 import type { ExpectedCount, ExpectedWebHook } from "./expectations.ts";
 import { type Cause, describeCause, type Outcome, type SentWebHook } from "./outcome.ts";

@@ -5,9 +5,9 @@ import { dirname, relative, resolve } from "node:path";
 
 import type { Document } from "yaml";
 
-import { type ByteString, toByteString } from "../byte-string.ts";
-import { parseJson } from "../json.ts";
 import { BodyError, readLoginTuple } from "../login-tuple.ts";
+import { type ByteString, toByteString } from "../text/byte-string.ts";
+import { parseJson } from "../text/json.ts";
 import { EXPECT_KEYS, type Expectations, readExpectations } from "./expectations.ts";
 import { LONGEST_REPLAY, parseDuration, parseInstant, parseTime, TIME_FORMS } from "./times.ts";
 import { FixtureError, parseYaml, type YamlValue } from "./yaml-value.ts";

@@ -1,9 +1,9 @@
 /** `trackalert --replay FILE…`: runs fixtures and tells how they went. */
 import { writeFileSync } from "node:fs";
 
-import { stopwatch } from "../clock.ts";
-import { escapeControls } from "../log.ts";
+import { escapeControls } from "../log/log.ts";
 import type { ParseDevice } from "../login-tuple.ts";
+import { stopwatch } from "../time/clock.ts";
 import { type Fixture, readFixture } from "./fixture.ts";
 import { formatJson, formatJUnit } from "./machine-output.ts";
 import { ProgressBar } from "./progress-bar.ts";

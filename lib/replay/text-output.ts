@@ -1,5 +1,5 @@
 /** Results of replays for people. */
-import { escapeControls } from "../log.ts";
+import { escapeControls } from "../log/log.ts";
 import type { Difference } from "./compare.ts";
 import { hasPassed, type Result, type Summary, type Unused } from "./result.ts";
 import { formatOffset } from "./times.ts";

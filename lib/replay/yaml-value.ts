@@ -12,7 +12,7 @@ import {
   parseDocument,
 } from "yaml";
 
-import { escapeControls } from "../log.ts";
+import { escapeControls } from "../log/log.ts";
 
 /** A JSON value as JavaScript has it. */
 export type Plain = null | boolean | number | string | Plain[] | { [key: string]: Plain };

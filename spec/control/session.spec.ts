@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 
 import nacl from "tweetnacl";
 
-import { type ByteString, toByteString, toText } from "../../lib/byte-string.ts";
 import { ControlError, ControlSession, cutToMessage, LARGEST_MESSAGE } from "../../lib/control/session.ts";
+import { type ByteString, toByteString, toText } from "../../lib/text/byte-string.ts";
 import { ANSWERS, CHUNKS, CLIENT_NONCE, KEY, SERVER_NONCE } from "../support/golden-control.ts";
 import { property } from "../support/random.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
-import { type ByteString, toByteString } from "../../lib/byte-string.ts";
 import { DeviceParser } from "../../lib/device/device.ts";
 import type { UserAgentRules } from "../../lib/device/user-agent.ts";
+import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
 
 /** A browser is `<family>/<major>.<minor>`, whatever the family's characters. */
 const RULES: UserAgentRules = {

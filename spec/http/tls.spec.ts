@@ -3,11 +3,11 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "no
 import net from "node:net";
 import { join } from "node:path";
 
-import { systemClock } from "../../lib/clock.ts";
+import { ConfigError } from "../../lib/configuration/load-config.ts";
 import { Listeners } from "../../lib/http/listeners.ts";
-import { ConfigError } from "../../lib/load-config.ts";
-import { Log } from "../../lib/log.ts";
-import { dateProblem, readCredentials, readTlsOptions } from "../../lib/tls.ts";
+import { Log } from "../../lib/log/log.ts";
+import { dateProblem, readCredentials, readTlsOptions } from "../../lib/net/tls.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
 import { AUTHORIZATION, startDaemon, temporaryFolder, type TestDaemon } from "../support/daemon.ts";
 import { startProgram } from "../support/program.ts";

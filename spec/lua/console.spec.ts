@@ -1,8 +1,8 @@
 /** What chunks of the console answer. The way they come in is the control socket's (spec/control). */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { toByteString, toText } from "../../lib/byte-string.ts";
-import { CONSOLE_COMMANDS } from "../../lib/console-commands.ts";
+import { CONSOLE_COMMANDS } from "../../lib/lua/console-commands.ts";
+import { toByteString, toText } from "../../lib/text/byte-string.ts";
 import { startDaemon, type TestDaemon } from "../support/daemon.ts";
 import { startWeb } from "../support/web.ts";
 

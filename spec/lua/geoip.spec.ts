@@ -3,11 +3,11 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type ByteString, toByteString } from "../../lib/byte-string.ts";
-import { systemClock } from "../../lib/clock.ts";
-import { loadConfig, type Loaded } from "../../lib/load-config.ts";
-import { Log } from "../../lib/log.ts";
+import { loadConfig, type Loaded } from "../../lib/configuration/load-config.ts";
+import { Log } from "../../lib/log/log.ts";
 import { geoipConfiguration } from "../../lib/lua/functions/geoip.ts";
+import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 
 const FIXTURES = join(import.meta.dir, "../../fixtures/geoip");
 const folder = fs.mkdtempSync(join(tmpdir(), "geoip-lua-"));

@@ -2,12 +2,12 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { type ByteString, toByteString } from "../../lib/byte-string.ts";
-import { systemClock } from "../../lib/clock.ts";
-import { formatListener } from "../../lib/config.ts";
 import type { Execute } from "../../lib/console/answer.ts";
 import { ControlServer } from "../../lib/control/server.ts";
-import { Log } from "../../lib/log.ts";
+import { Log } from "../../lib/log/log.ts";
+import { formatListener } from "../../lib/net/listener.ts";
+import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 import { temporaryFolder } from "./daemon.ts";
 
 export const KEY = Buffer.from("spec key of 32 bytes, not random").toString("base64");

@@ -7,9 +7,9 @@ import {
   parseAddress,
   parseNetmask,
   UNSET_ADDRESS,
-} from "../../address.ts";
-import { toByteString } from "../../byte-string.ts";
-import { NetmaskGroup } from "../../netmask-group.ts";
+} from "../../address/address.ts";
+import { NetmaskGroup } from "../../address/netmask-group.ts";
+import { toByteString } from "../../text/byte-string.ts";
 import type { Call, HostFunction } from "../call.ts";
 import { LuaError } from "../state.ts";
 

@@ -1,12 +1,13 @@
 /** Functions that configure the daemon: listeners, access, control socket, limits. */
 import { resolve } from "node:path";
 
-import { formatAddress, parseAddress, parseNetmask } from "../../address.ts";
-import { toText } from "../../byte-string.ts";
-import type { Config, Listener } from "../../config.ts";
+import { formatAddress, parseAddress, parseNetmask } from "../../address/address.ts";
+import type { Config } from "../../config.ts";
 import { KEY_BYTES, parseKey } from "../../control/key.ts";
-import type { Log } from "../../log.ts";
-import { readTlsOptions, type Tls, TlsError } from "../../tls.ts";
+import type { Log } from "../../log/log.ts";
+import type { Listener } from "../../net/listener.ts";
+import { readTlsOptions, type Tls, TlsError } from "../../net/tls.ts";
+import { toText } from "../../text/byte-string.ts";
 import type { Call, HostFunction } from "../call.ts";
 import { LuaError, type LuaValue } from "../state.ts";
 

@@ -1,10 +1,10 @@
 /** GeoIP: opening databases, and what the prelude (geoip.lua) asks of the host. */
 import { join, resolve } from "node:path";
 
-import { type ByteString, toByteString, toText } from "../../byte-string.ts";
-import type { GeoIPDatabases } from "../../geoip-databases.ts";
-import type { GeoIPDatabase, Path } from "../../geoip.ts";
-import type { Log } from "../../log.ts";
+import type { GeoIPDatabases } from "../../geoip/geoip-databases.ts";
+import type { GeoIPDatabase, Path } from "../../geoip/geoip.ts";
+import type { Log } from "../../log/log.ts";
+import { type ByteString, toByteString, toText } from "../../text/byte-string.ts";
 import type { Call, HostFunction, Returned } from "../call.ts";
 import type { ConsoleOutput } from "../console-output.ts";
 

@@ -1,6 +1,6 @@
 /** What the prelude's Lua 5.1 names, modules and system functions (lua51.lua, require.lua, system.lua) ask of the host. */
-import { toByteString } from "../../byte-string.ts";
-import type { Clock } from "../../clock.ts";
+import { toByteString } from "../../text/byte-string.ts";
+import type { Clock } from "../../time/clock.ts";
 import type { HostFunction } from "../call.ts";
 import { systemErrorNumber } from "../host-files.ts";
 import type { Tasks } from "../tasks.ts";

@@ -1,8 +1,9 @@
 /** Background functions and when they run. */
-import type { Config, Policy } from "../../config.ts";
-import type { Log } from "../../log.ts";
-import { nextCronTime, parseDuration, type Schedule, type Timing } from "../../schedule.ts";
+import type { Config } from "../../config.ts";
+import type { Log } from "../../log/log.ts";
+import { nextCronTime, parseDuration, type Schedule, type Timing } from "../../time/schedule.ts";
 import type { Call, HostFunction } from "../call.ts";
+import type { Policy } from "../policy.ts";
 import { LuaError, type LuaState } from "../state.ts";
 
 /** Says that the function of a schedule does not exist; undefined when it does. */

@@ -1,8 +1,8 @@
 /** Custom stats: counters that the policy keeps. */
-import type { Clock } from "../../clock.ts";
 import type { Config } from "../../config.ts";
-import type { Log } from "../../log.ts";
+import type { Log } from "../../log/log.ts";
 import type { Stats } from "../../stats/stats.ts";
+import type { Clock } from "../../time/clock.ts";
 import type { HostFunction } from "../call.ts";
 
 /** Declares a counter; for the configuration. */

@@ -1,13 +1,13 @@
 /** Custom webhooks: registering them, sending, and what the console shows of them. */
 import { resolve } from "node:path";
 
-import { type ByteString, percentDecode, toByteString, toText } from "../../byte-string.ts";
-import type { WebHookSettings } from "../../config.ts";
-import type { Log } from "../../log.ts";
+import type { Log } from "../../log/log.ts";
+import { type ByteString, percentDecode, toByteString, toText } from "../../text/byte-string.ts";
 import { formatDeadLetters, formatHooks, formatQueue } from "../../webhooks/console.ts";
 import type { WebHookDelivery, WebHookSink } from "../../webhooks/delivery.ts";
 import { datedUrl, standardKey, type WebHook } from "../../webhooks/hook.ts";
 import { DEFAULT_ATTEMPTS } from "../../webhooks/retry.ts";
+import type { WebHookSettings } from "../../webhooks/settings.ts";
 import type { Call, HostFunction } from "../call.ts";
 import type { ConsoleOutput } from "../console-output.ts";
 import { LuaError } from "../state.ts";
