@@ -12,11 +12,12 @@ const LIB = join(import.meta.dir, "..", "lib");
 const FLOORS = [
   ["program"],
   ["replay"],
+  ["traffic"],
   ["http", "console"],
   ["configuration"],
   ["lua"],
   ["config.ts"],
-  ["webhooks", "control", "geoip", "device"],
+  ["webhooks", "control", "geoip", "device", "history"],
   ["stats", "net", "login-tuple.ts"],
   ["address", "log"],
   ["text", "time"],

@@ -10,7 +10,7 @@
  * Everybody's counts are kept under keyed hashes, so that they name neither login nor value. What goes from a login's profile goes from
  * everybody's counts, too: they are always the sum of all profiles.
  */
-import type { ByteString } from "../byte-string.ts";
+import type { ByteString } from "../text/byte-string.ts";
 import type { Hierarchy, LevelUsage, Usage } from "./risk.ts";
 
 /** Values of a feature that a login has at most: the one seen longest ago goes. */

@@ -13,7 +13,7 @@ import { LONGEST_REPLAY, parseDuration, parseInstant, parseTime, TIME_FORMS } fr
 import { FixtureError, parseYaml, type YamlValue } from "./yaml-value.ts";
 
 /** Reports of a JSONL file. */
-export interface ReportFile {
+export interface RecordedReports {
   file: string;
   /** Move the first report's `t` to the start. */
   toStart: boolean;
@@ -62,7 +62,7 @@ export interface Fixture {
   until: number | undefined;
   /** The time zone of cron and of Lua's `os.date`. */
   tz: string;
-  reports: (ReportFile | InlineReport)[];
+  reports: (RecordedReports | InlineReport)[];
   http: HttpAnswer[];
   endpoints: EndpointCall[];
   expect: Expectations;
@@ -158,7 +158,7 @@ class Reader {
     if (time > this.start + LONGEST_REPLAY) throw value.wrong(`${what} more than ten years after \`start\``);
   }
 
-  report(value: YamlValue): ReportFile | InlineReport {
+  report(value: YamlValue): RecordedReports | InlineReport {
     if (!value.isMapping) return { file: this.existing(value), toStart: false };
     if (value.entries().some(([key]) => key === "file")) return this.reportFile(value);
     const { at, repeat, every, ...fields } = value.mapping(REPORT_KEYS);
@@ -180,7 +180,7 @@ class Reader {
     return inline;
   }
 
-  private reportFile(value: YamlValue): ReportFile {
+  private reportFile(value: YamlValue): RecordedReports {
     const { file, shift } = value.mapping(["file", "shift"]);
     if (shift && shift.text() !== "to-start") throw shift.wrong(`'to-start' expected, got '${shift.text()}'`);
     return { file: this.existing(file!), toStart: shift !== undefined };

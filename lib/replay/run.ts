@@ -8,11 +8,12 @@ import { toText } from "../text/byte-string.ts";
 import { parseJson } from "../text/json.ts";
 import { Background } from "../time/background.ts";
 import { Limit } from "../time/limit.ts";
+import type { ReportEvent } from "../traffic/report-file.ts";
 import type { WebHookSink } from "../webhooks/delivery.ts";
 import type { EndpointCall, Fixture, HttpAnswer } from "./fixture.ts";
 import { HttpAnswers } from "./http-answers.ts";
 import { type Cause, describeCause, describeReport, formatLogLine, Outcome } from "./outcome.ts";
-import { type ReportEvent, Reports } from "./sources.ts";
+import { Reports } from "./sources.ts";
 import { StandstillError, VirtualClock } from "./virtual-clock.ts";
 
 /** How far a replay has come. */
@@ -89,7 +90,7 @@ class Run {
 
   async run(): Promise<void> {
     const { fixture, clock, log, outcome } = this;
-    using reports = new Reports(fixture, this.options.parseDevice);
+    await using reports = await Reports.open(fixture, this.options.parseDevice);
     this.loaded = await this.load();
     const { config, policy, engine, stats } = this.loaded;
     engine.tasks.onBroken = ({ message }) => void (outcome.failure = message);
@@ -149,6 +150,7 @@ class Run {
       clock.jumpTo(time);
       if (isReport) {
         this.report(report!, limit);
+        if (reports.isHungry) await reports.fill();
         report = reports.next();
       } else this.callEndpoint(calls.shift()!);
       this.passed(reports);

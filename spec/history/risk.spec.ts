@@ -1,7 +1,6 @@
 /** The risk score against the published implementation of its model. */
 import { describe, expect, test } from "bun:test";
 
-import type { ByteString } from "../../lib/byte-string.ts";
 import { Everybody } from "../../lib/history/everybody.ts";
 import {
   Changes,
@@ -14,6 +13,7 @@ import {
   ValueKind,
 } from "../../lib/history/profile.ts";
 import { DEFAULT_HIERARCHIES, type Hierarchy, hierarchyProblem, riskScore } from "../../lib/history/risk.ts";
+import type { ByteString } from "../../lib/text/byte-string.ts";
 import { learntLogins } from "../support/risk.ts";
 
 /** Profiles in plain maps: the least that can answer. */
