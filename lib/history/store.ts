@@ -19,8 +19,8 @@ import type { Column, Row, Value } from "./row.ts";
 /** One thing that is to be written. */
 export type Write =
   | { write: "rows"; rows: Row[] }
-  /** Removes a login's rows. Answers how many. */
-  | { write: "forget"; login: ByteString };
+  /** What {@link Answers.hour} found, unless more has come since. */
+  | { write: "hour"; hour: number; counted: HourCount };
 
 /** One thing that is asked. The answer to each is in {@link Answers}. */
 export type Question =
@@ -28,9 +28,14 @@ export type Question =
   | { ask: "distinct"; column: Column; filter: Filter; limit?: number }
   | { ask: "top"; column: Column; filter: Filter; n: number }
   | { ask: "rows"; filter: Filter; n: number; oldestFirst?: boolean }
-  | { ask: "series"; bucket: number; filter: Filter; now: number }
+  | { ask: "series"; bucket: number; filter: Filter }
   | { ask: "totals"; since: number; before: number }
-  | { ask: "state" };
+  /** Finished hours whose different logins and addresses are to be counted. */
+  | { ask: "staleHours"; before: number; n: number }
+  | { ask: "hour"; hour: number }
+  | { ask: "state" }
+  /** Removes so many of a login's rows and, with the last of them, all else that is known of it. The only question that writes. */
+  | { ask: "forget"; login: ByteString; limit: number };
 
 export interface Answers {
   count: number;
@@ -40,7 +45,24 @@ export interface Answers {
   /** Empty buckets are left out. */
   series: [t: number, count: number][];
   totals: Total[];
+  staleHours: number[];
+  hour: HourCount;
   state: StoreState;
+  forget: Forgotten;
+}
+
+/** Different logins and addresses of an hour, and how many reports had come when they were counted. */
+export interface HourCount {
+  reports: number;
+  logins: number;
+  addresses: number;
+}
+
+/** How many of each were removed. */
+export interface Forgotten {
+  rows: number;
+  /** Whether there are rows left. */
+  more: boolean;
 }
 
 /** What came in one hour. */
@@ -125,10 +147,10 @@ export interface Store {
 }
 
 /**
- * `away`: cannot be used now, but perhaps later. `corrupt`: nor later. `foreign`: not ours to touch. `misuse`: the store is
+ * `away`: cannot be used now, but perhaps later. `corrupt`: nor later. `unusable`: until somebody mends it. `misuse`: the store is
  * well, what it was asked to do is not.
  */
-type StoreProblem = "away" | "corrupt" | "foreign" | "misuse";
+type StoreProblem = "away" | "corrupt" | "unusable" | "misuse";
 
 /** Why a store cannot do what it was asked to. The message says what and where, and shows no password. */
 export class StoreError extends Error {

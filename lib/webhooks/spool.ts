@@ -10,9 +10,10 @@ import { join } from "node:path";
 
 import type { CancelTimer, Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
+import { isCorrupt, moveAside } from "../sqlite/file.ts";
 import type { Entry } from "./entry.ts";
 import { LogFlood } from "./log-flood.ts";
-import { type Change, isCorrupt, moveAside, type SpooledEvent, SpoolFile } from "./spool-file.ts";
+import { type Change, type SpooledEvent, SpoolFile } from "./spool-file.ts";
 
 const FILE = "webhooks.sqlite";
 /** Milliseconds over which changes are gathered. */
