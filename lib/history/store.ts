@@ -31,7 +31,7 @@ export type Question =
   | { ask: "series"; bucket: number; filter: Filter }
   | { ask: "totals"; since: number; before: number }
   /** Finished hours whose different logins and addresses are to be counted. */
-  | { ask: "staleHours"; before: number; n: number }
+  | { ask: "staleHours"; since: number; before: number; n: number }
   | { ask: "hour"; hour: number }
   | { ask: "state" }
   /** Removes so many of a login's rows and, with the last of them, all else that is known of it. The only question that writes. */

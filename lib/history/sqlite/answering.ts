@@ -86,8 +86,10 @@ export class Answering {
       case "totals":
         return this.totals(question.since, question.before);
       case "staleHours": {
-        const sql = "select hour from hours where stale = 1 and hour < ? order by hour limit ?";
-        return this.all<[number]>({ text: sql, values: [question.before, question.n] }).map(([hour]) => hour);
+        const sql = "select hour from hours where stale = 1 and hour >= ? and hour < ? order by hour limit ?";
+        return this.all<[number]>({ text: sql, values: [question.since, question.before, question.n] }).map(
+          ([hour]) => hour,
+        );
       }
       case "hour":
         return this.hour(question.hour);
