@@ -19,7 +19,7 @@ const FLOORS = [
   ["config.ts"],
   ["webhooks", "control", "geoip", "device", "history"],
   ["stats", "net", "login-tuple.ts"],
-  ["address", "log"],
+  ["address", "log", "sqlite"],
   ["text", "time"],
 ];
 

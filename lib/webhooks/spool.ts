@@ -9,10 +9,11 @@
 import { join } from "node:path";
 
 import type { Log } from "../log/log.ts";
+import { isCorrupt, moveAside } from "../sqlite/file.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
 import type { Entry } from "./entry.ts";
 import { LogFlood } from "./log-flood.ts";
-import { type Change, isCorrupt, moveAside, type SpooledEvent, SpoolFile } from "./spool-file.ts";
+import { type Change, type SpooledEvent, SpoolFile } from "./spool-file.ts";
 
 const FILE = "webhooks.sqlite";
 /** Milliseconds over which changes are gathered. */
