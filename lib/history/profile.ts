@@ -35,6 +35,13 @@ export interface Learnt {
   pairs: [first: number, other: number][];
 }
 
+/** About how much memory it takes while it waits. */
+export const sizeOfLearnt = ({ login, values, pairs }: Learnt): number =>
+  values.reduce(
+    (size, [feature, value]) => size + 100 + feature.length + value.length,
+    300 + login.length + 50 * pairs.length,
+  );
+
 /** A value of a login's feature. Times are seconds since 1970. */
 export type ProfileEntry = [value: ByteString, kind: number, count: number, first: number, last: number];
 
@@ -219,6 +226,10 @@ const byBytes = (a: ByteString, b: ByteString): number => (a < b ? -1 : a > b ? 
 
 /** A value of each level of each hierarchy; null where it is not known. */
 export type LevelValues = [feature: ByteString, value: ByteString | null][][];
+
+/** @param values by feature */
+export const levelValues = (hierarchies: readonly Hierarchy[], values: ReadonlyMap<string, ByteString>): LevelValues =>
+  hierarchies.map((levels) => levels.map(({ name }) => [name as ByteString, values.get(name) ?? null]));
 
 /**
  * What a score is made of.

@@ -14,11 +14,14 @@
  */
 import type { ByteString } from "../text/byte-string.ts";
 import type { Filter } from "./filter.ts";
+import type { Learnt, LevelValues, ProfileEntry } from "./profile.ts";
+import type { Usage } from "./risk.ts";
 import type { Column, Row, Value } from "./row.ts";
 
 /** One thing that is to be written. */
 export type Write =
   | { write: "rows"; rows: Row[] }
+  | { write: "learn"; learnt: Learnt[] }
   /** What {@link Answers.hour} found, unless more has come since. */
   | { write: "hour"; hour: number; counted: HourCount };
 
@@ -34,6 +37,12 @@ export type Question =
   | { ask: "staleHours"; since: number; before: number; n: number }
   | { ask: "hour"; hour: number }
   | { ask: "state" }
+  /** Values of a login's feature, last seen first; that one alone if one is named. */
+  | { ask: "known"; login: ByteString; feature: ByteString; value?: ByteString }
+  /** All features of a login. */
+  | { ask: "profile"; login: ByteString }
+  /** What its risk score is made of. To be asked in a turn: what is written behind is known there. */
+  | { ask: "usage"; login: ByteString; levels: LevelValues }
   /** Removes so many of a login's rows and, with the last of them, all else that is known of it. The only question that writes. */
   | { ask: "forget"; login: ByteString; limit: number };
 
@@ -48,6 +57,9 @@ export interface Answers {
   staleHours: number[];
   hour: HourCount;
   state: StoreState;
+  known: ProfileEntry[];
+  profile: [feature: ByteString, entries: ProfileEntry[]][];
+  usage: Usage;
   forget: Forgotten;
 }
 
@@ -58,8 +70,15 @@ export interface HourCount {
   addresses: number;
 }
 
+/** How many entries and pairs of a login's profile were removed, and how many of everybody's counts were changed by that. */
+export interface ForgottenProfile {
+  profiles: number;
+  pairs: number;
+  everybody: number;
+}
+
 /** How many of each were removed. */
-export interface Forgotten {
+export interface Forgotten extends ForgottenProfile {
   rows: number;
   /** Whether there are rows left. */
   more: boolean;
@@ -106,10 +125,15 @@ export interface TurnDone {
   durable: boolean;
 }
 
-/** How much to delete, and what. */
-export interface Tidying {
-  /** Seconds since 1970. */
+/** Which entries of profiles are too old, by when they were last seen. All are seconds since 1970. */
+export interface ProfileAges {
   now: number;
+  unusedBefore: number;
+  addressesBefore: number;
+}
+
+/** How much to delete, and what. */
+export interface Tidying extends ProfileAges {
   /** Rows before it go, in seconds since 1970. */
   rowsBefore: number;
   /** Logins that never succeeded and were first seen before it are hashed. */
