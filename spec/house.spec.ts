@@ -11,6 +11,7 @@ const LIB = join(import.meta.dir, "..", "lib");
  */
 const FLOORS = [
   ["program"],
+  ["import"],
   ["replay"],
   ["traffic"],
   ["http", "console"],

@@ -23,7 +23,9 @@ export type Write =
   | { write: "rows"; rows: Row[] }
   | { write: "learn"; learnt: Learnt[] }
   /** What {@link Answers.hour} found, unless more has come since. */
-  | { write: "hour"; hour: number; counted: HourCount };
+  | { write: "hour"; hour: number; counted: HourCount }
+  /** How far a file has been imported. @param former the head under which it was known when it was shorter */
+  | { write: "imported"; imported: Imported; former: ByteString };
 
 /** One thing that is asked. The answer to each is in {@link Answers}. */
 export type Question =
@@ -37,6 +39,8 @@ export type Question =
   | { ask: "staleHours"; since: number; before: number; n: number }
   | { ask: "hour"; hour: number }
   | { ask: "state" }
+  /** All files that have been imported. */
+  | { ask: "imported" }
   /** Values of a login's feature, last seen first; that one alone if one is named. */
   | { ask: "known"; login: ByteString; feature: ByteString; value?: ByteString }
   /** All features of a login. */
@@ -57,10 +61,21 @@ export interface Answers {
   staleHours: number[];
   hour: HourCount;
   state: StoreState;
+  imported: Imported[];
   known: ProfileEntry[];
   profile: [feature: ByteString, entries: ProfileEntry[]][];
   usage: Usage;
   forget: Forgotten;
+}
+
+/** A file as it was when it was imported, and how far that went. */
+export interface Imported {
+  /** A hash of so many of its first bytes. */
+  head: ByteString;
+  length: number;
+  /** Bytes of the content up to which all was taken, and where lines beyond begin that were taken. */
+  position: number;
+  ahead: number[];
 }
 
 /** Different logins and addresses of an hour, and how many reports had come when they were counted. */

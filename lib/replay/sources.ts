@@ -3,6 +3,7 @@ import { type LoginTuple, type ParseDevice, readLoginTuple } from "../login-tupl
 import { parseJson } from "../text/json.ts";
 import { Content, ContentError } from "../traffic/content.ts";
 import { readJsonLine } from "../traffic/json-line.ts";
+import type { Line } from "../traffic/line-reader.ts";
 import { LOOK_AHEAD, type ReportEvent, ReportFile } from "../traffic/report-file.ts";
 import type { Fixture, InlineReport, RecordedReports } from "./fixture.ts";
 import { formatInstant, LONGEST_REPLAY } from "./times.ts";
@@ -92,8 +93,8 @@ class FileSource implements Source {
 
   static async open(fixture: Fixture, from: RecordedReports, parseDevice: ParseDevice): Promise<FileSource> {
     const { file, toStart } = from;
-    const refuse = (line: number, problem: string): never => {
-      throw new FixtureError(file, line, problem);
+    const refuse = ({ number }: Line, problem: string): never => {
+      throw new FixtureError(file, number, problem);
     };
     const options = { read: readJsonLine, parseDevice, start: fixture.start / 1000, refuse };
     await using opened = new AsyncDisposableStack();

@@ -31,8 +31,8 @@ interface ReportFileOptions {
   /** Seconds since 1970: for reports without a time that come first. Others have that of the one before. */
   start: number;
   /** Told what is wrong with a line, and may throw; if not, the line is left out. */
-  refuse: (line: number, problem: string) => void;
-  /** Told of each line, and of the report that it is; may leave the report out. */
+  refuse: (line: Line, problem: string) => void;
+  /** Told of each line, before its report can be taken, if it is one; answers whether the report is wanted. */
   lineRead?: (line: Line, event: ReportEvent | undefined) => boolean;
   /** Bytes that are passed over. */
   from?: number;
@@ -108,7 +108,7 @@ export class ReportFile implements AsyncDisposable {
 
   private read(line: Line): ReportEvent | undefined {
     const { read, parseDevice, refuse } = this.options;
-    if (line.tooLong) return void refuse(line.number, "longer than 1 MiB, as no report is");
+    if (line.tooLong) return void refuse(line, "longer than 1 MiB, as no report is");
     try {
       const recorded = read(line.text);
       if (!recorded) return undefined;
@@ -117,7 +117,7 @@ export class ReportFile implements AsyncDisposable {
       return { time: toMilliseconds(tuple.t), tuple, count: recorded.count, file: this.file, line: line.number };
     } catch (error) {
       if (!(error instanceof JsonError || error instanceof BodyError)) throw error;
-      refuse(line.number, explain(line, error));
+      refuse(line, explain(line, error));
       return undefined;
     }
   }

@@ -16,7 +16,7 @@ import {
   type Sql,
   topSql,
 } from "../sql.ts";
-import type { Answer, Forgotten, HourCount, Question, Reply, StoreState, Total } from "../store.ts";
+import type { Answer, Forgotten, HourCount, Imported, Question, Reply, StoreState, Total } from "../store.ts";
 import { type Dictionaries, LoginState } from "./dictionary.ts";
 import type { Profiles } from "./profiles.ts";
 
@@ -96,6 +96,8 @@ export class Answering {
         return this.hour(question.hour);
       case "state":
         return this.state();
+      case "imported":
+        return this.imported();
       case "known":
         return this.of.profiles.known(question.login, question.feature, question.value);
       case "profile":
@@ -183,6 +185,17 @@ export class Answering {
       newest: one("select max(t) from reports"),
       size: one("pragma page_count")! * one("pragma page_size")!,
     };
+  }
+
+  private imported(): Imported[] {
+    const found = this.all<[Uint8Array, number, number, string]>({
+      text: "select head, length, position, ahead from imports",
+      values: [],
+    });
+    return found.map(([head, length, position, ahead]) => ({
+      ...{ head: fromBytes(head), length, position },
+      ahead: JSON.parse(ahead) as number[],
+    }));
   }
 
   private forget(login: ByteString, limit: number): Forgotten {

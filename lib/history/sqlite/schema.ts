@@ -91,7 +91,7 @@ const MIGRATIONS: readonly string[] = [
     head blob primary key,
     length integer not null,          -- of what was hashed
     position integer not null,        -- bytes of the file up to which all has been taken
-    ahead blob not null               -- where lines begin that have been taken beyond it, as JSON
+    ahead text not null               -- where lines begin that have been taken beyond it, as JSON
   ) strict, without rowid;
   `,
 ];

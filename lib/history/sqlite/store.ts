@@ -16,7 +16,7 @@ import {
   type Write,
 } from "../store.ts";
 import { Answering } from "./answering.ts";
-import { Dictionaries } from "./dictionary.ts";
+import { Dictionaries, toBlob } from "./dictionary.ts";
 import { Profiles } from "./profiles.ts";
 import { RowWriter } from "./row-writer.ts";
 import { ForeignFileError, migrate, versionOf } from "./schema.ts";
@@ -249,6 +249,12 @@ function apply(write: Write, { rows, profiles, database }: Open): void {
       const { reports, logins, addresses } = write.counted;
       const sql = "update hours set logins = ?, addresses = ?, stale = reports <> ? where hour = ?";
       return void database.query(sql).run(logins, addresses, reports, write.hour);
+    }
+    case "imported": {
+      const { head, length, position, ahead } = write.imported;
+      database.query("delete from imports where head = ?").run(toBlob(write.former));
+      const sql = "insert or replace into imports (head, length, position, ahead) values (?, ?, ?, ?)";
+      return void database.query(sql).run(toBlob(head), length, position, JSON.stringify(ahead));
     }
   }
 }
