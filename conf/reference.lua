@@ -18,7 +18,7 @@ setMaxWebserverConns(10000) -- (C) requests in flight; more are answered 503
 addACL("192.0.2.0/24") -- (C) adds to who may connect; "!192.0.2.1/32" excludes
 setACL({ "127.0.0.0/8", "::1/128" }) -- (C) replaces who may connect
 controlSocket("127.0.0.1:4004") -- (C) where the console listens; port 4004 unless given
-setKey("base64 of 32 bytes") -- (C) the key of the console; answers true
+setKey("base64 of 32 bytes") -- (C) the key of the console; answers true, or false when it is none
 setNumWorkerThreads(4) -- (C) how many reports may be in the policy at the same time, waiting ones included:
 setNumReportThreads(4) -- (C) the larger of the two counts; 10,000 unless set
 setNumSchedulerThreads(4) -- (C) how many background functions may run at the same time
@@ -29,7 +29,8 @@ shutdown() -- (C) ends the daemon in good order
 
 --- The console --------------------------------------------------------------------------------------------------------
 
--- (C) these print, and so does print() there: to the answer. A chunk that returns a value is answered by that value.
+-- (C) these print, and so does print() there: to the answer. A chunk that returns a value is answered by that value; one that
+-- fails, or asks a function for what it would log as an error, by what it printed and then "Error: " and why.
 help() -- lists the commands
 stats() -- how many reports have been received
 showACL() -- the netmasks of peers that may connect

@@ -36,6 +36,7 @@ export interface LuaExports {
   lua_close(L: LuaThread): void;
   lua_concat(L: LuaThread, count: number): void;
   lua_createtable(L: LuaThread, list: number, records: number): void;
+  lua_dump(L: LuaThread, writer: number, data: number, strip: number): number;
   lua_error(L: LuaThread): number;
   lua_getglobal(L: LuaThread, name: number): number;
   lua_gettop(L: LuaThread): number;

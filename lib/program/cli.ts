@@ -54,14 +54,20 @@ const ARGS = {
   },
   verbose: { type: "boolean", alias: "v", description: "Debug level, and the verbose Lua log functions speak" },
   "check-config": { type: "boolean", description: "Load everything, open nothing, print what there is; exit 0 or 1" },
+  strict: { type: "boolean", description: "With --check-config: exit 1 when there are warnings, too" },
   replay: {
     type: "string",
     valueHint: "FILE…",
-    description: "Run replay fixtures: recorded traffic through a configuration, on a virtual clock, with nothing sent",
+    description:
+      "Run replay fixtures, or all *.replay.yaml below a folder: recorded traffic through a configuration, on a virtual clock, with nothing sent",
   },
   run: { type: "string", valueHint: "REGEX", description: "With --replay: only fixtures whose name matches" },
   junit: { type: "string", valueHint: "FILE", description: "With --replay: results as JUnit's XML, too" },
-  update: { type: "boolean", description: "With --replay: write what happened into fixtures that fail" },
+  update: {
+    type: "string",
+    valueHint: "all",
+    description: "With --replay: write what happened into fixtures that fail; where an expectation goes only with =all",
+  },
   json: { type: "boolean", description: "Print the outcome of --check-config or --replay as JSON" },
   record: {
     type: "string",
@@ -71,6 +77,11 @@ const ARGS = {
   "record-redact": {
     type: "boolean",
     description: "With --record: no password hashes, keyed hashes instead of logins and addresses",
+  },
+  init: {
+    type: "string",
+    valueHint: "DIR",
+    description: "Write a configuration and its secrets into DIR, once: what is there stays as it is",
   },
   "make-key": { type: "boolean", description: "Print a setKey() line with a new key and exit" },
   help: { type: "boolean", alias: "h", description: "Print this and exit" },
@@ -88,14 +99,24 @@ const COMMAND: CommandDef<typeof ARGS> = {
 
 /** Options whose value may be left out: a following word that begins with `-` is not theirs. */
 const VALUE_OPTIONAL: ReadonlySet<string> = new Set(["client"]);
+/** Options whose value is joined to them by `=` or left out: the word that follows is never theirs. */
+const VALUE_JOINED: ReadonlySet<string> = new Set(["update"]);
 
 /** Ways to run; an option of one way excludes those of the others. */
-const WAYS = [["client", "execute"], ["check-config"], ["replay"], ["daemon"], ["systemd", "docker"]] as const;
+const WAYS = [
+  ["client", "execute"],
+  ["check-config"],
+  ["replay"],
+  ["init"],
+  ["daemon"],
+  ["systemd", "docker"],
+] as const;
 const SERVING: ReadonlySet<string> = new Set(["daemon", "systemd", "docker"]);
 
 /** Options that need one of others. */
 const COMPANIONS = [
   ["json", ["check-config", "replay"]],
+  ["strict", ["check-config"]],
   ["run", ["replay"]],
   ["junit", ["replay"]],
   ["update", ["replay"]],
@@ -115,8 +136,8 @@ export interface ServeOptions extends CommonOptions {
   /** A regexes.yaml for user agents. */
   regexes: string | undefined;
   stamp: boolean;
-  /** What syslog files the lines under. */
-  facility: Facility;
+  /** What syslog files the lines under; undefined unless given. */
+  facility: Facility | undefined;
   /** Where reports are recorded. */
   record: { file: string; redact: boolean } | undefined;
 }
@@ -128,6 +149,8 @@ export interface ClientOptions extends CommonOptions {
 
 export interface CheckOptions extends Pick<ServeOptions, "config" | "regexes"> {
   json: boolean;
+  /** Warnings are a failure. */
+  strict: boolean;
 }
 
 export interface ReplayCommand {
@@ -136,7 +159,8 @@ export interface ReplayCommand {
   run: RegExp | undefined;
   json: boolean;
   junit: string | undefined;
-  update: boolean;
+  /** What may become of fixtures that fail; undefined: they stay as they are. */
+  update: "mend" | "all" | undefined;
   verbose: boolean;
   regexes: string | undefined;
 }
@@ -146,7 +170,8 @@ type Program =
   | { action: "replay"; options: ReplayCommand }
   | { action: "serve"; options: ServeOptions }
   | { action: "client"; options: ClientOptions }
-  | { action: "check"; options: CheckOptions };
+  | { action: "check"; options: CheckOptions }
+  | { action: "init"; folder: string };
 
 /** The command line cannot be understood: one line for standard error, exit 2. */
 export class UsageError extends Error {
@@ -169,18 +194,24 @@ export async function readCommandLine(args: readonly string[]): Promise<Program>
     if (parsed[name] === undefined || companions.some((companion) => parsed[companion] !== undefined)) continue;
     throw new UsageError(`option --${name} needs ${companions.map((companion) => `--${companion}`).join(" or ")}`);
   }
-  const { client, execute, config, regexes, record, json = false, verbose = false } = parsed;
+  const { client, execute, config, regexes, record, json = false, strict = false, verbose = false } = parsed;
   if (record !== undefined && way !== undefined && !SERVING.has(way)) {
     throw new UsageError(`options --record and --${way} exclude each other`);
   }
   if (way === "replay") {
     if (config) throw new UsageError("option --replay takes no --config: the fixture names its configuration");
     const run = parsed.run === undefined ? undefined : readRegExp(parsed.run);
-    const { junit, update = false } = parsed;
+    const { junit } = parsed;
+    const update = readUpdate(parsed.update);
     return { action: "replay", options: { files, run, json, junit, update, verbose, regexes } };
   }
   if (files.length > 0) throw new UsageError(`unexpected argument '${files[0]}'`);
-  if (way === "check-config") return { action: "check", options: { config, regexes, json } };
+  if (way === "init") {
+    if (config) throw new UsageError("option --init takes no --config: it writes one");
+    if (parsed.init === "") throw new UsageError("option --init needs a folder");
+    return { action: "init", folder: parsed.init! };
+  }
+  if (way === "check-config") return { action: "check", options: { config, regexes, json, strict } };
   if (way === "client" || way === "execute") {
     // To run one of two commands would look as if both had run.
     if (words.filter((word) => word.startsWith("--execute=")).length > 1) {
@@ -219,8 +250,15 @@ function readRegExp(text: string): RegExp {
   }
 }
 
-function readFacility(name: string | undefined): Facility {
-  if (name === undefined) return Facility.daemon;
+function readUpdate(text: string | undefined): ReplayCommand["update"] {
+  if (text === undefined) return undefined;
+  if (text === "") return "mend";
+  if (text === "all") return "all";
+  throw new UsageError(`option --update: nothing or =all expected, got '${text}'`);
+}
+
+function readFacility(name: string | undefined): Facility | undefined {
+  if (name === undefined) return undefined;
   if (Object.hasOwn(Facility, name)) return Facility[name as keyof typeof Facility];
   throw new UsageError(`option -f: one of ${Object.keys(Facility).join(" ")} expected, got '${name}'`);
 }
@@ -276,6 +314,7 @@ function expandOption(shown: string, name: string, value: string | undefined, re
     return `--${name}`;
   }
   if (value === undefined && VALUE_OPTIONAL.has(name) && (rest[0] ?? "-").startsWith("-")) return `--${name}=`;
+  if (value === undefined && VALUE_JOINED.has(name)) return `--${name}=`;
   // Its files may stand anywhere, so an option in the place of one is easily written.
   if (value === undefined && name === "replay" && rest[0]?.startsWith("--")) {
     throw new UsageError(`option '${shown}' needs a value, got the option '${rest[0]}'`);

@@ -17,11 +17,11 @@ import { escapeControls } from "../log/log.ts";
 /** A JSON value as JavaScript has it. */
 export type Plain = null | boolean | number | string | Plain[] | { [key: string]: Plain };
 
-/** A fixture cannot be used: `file:line: what is wrong`. */
+/** A fixture cannot be used: `file:line: what is wrong`, without a line for a folder of them. */
 export class FixtureError extends Error {
   override name = "FixtureError";
-  constructor(file: string, line: number, problem: string) {
-    super(escapeControls(`${file}:${line}: ${problem}`));
+  constructor(file: string, line: number | undefined, problem: string) {
+    super(escapeControls(`${file}${line === undefined ? "" : `:${line}`}: ${problem}`));
   }
 }
 

@@ -9,6 +9,7 @@ import type { Listener } from "../../net/listener.ts";
 import { readTlsOptions, type Tls, TlsError } from "../../net/tls.ts";
 import { toText } from "../../text/byte-string.ts";
 import type { Call, HostFunction } from "../call.ts";
+import type { Complaints } from "../complaints.ts";
 import { LuaError, type LuaValue } from "../state.ts";
 
 const DEFAULT_CONTROL_PORT = 4004;
@@ -16,11 +17,15 @@ const DEFAULT_CONTROL_PORT = 4004;
 /** The most tasks of a kind that may be asked for. */
 const MOST_TASKS = 1_000_000;
 
-/**
- * What is opened at the start, and stays as it is.
- * @param directory what relative paths are relative to
- */
-export function startFunctions(config: Config, log: Log, directory: string): HostFunction[] {
+interface StartOptions {
+  log: Log;
+  complaints: Complaints;
+  /** What relative paths are relative to. */
+  directory: string;
+}
+
+/** What is opened at the start, and stays as it is. */
+export function startFunctions(config: Config, { log, complaints, directory }: StartOptions): HostFunction[] {
   return [
     {
       name: "setStateDir",
@@ -58,9 +63,9 @@ export function startFunctions(config: Config, log: Log, directory: string): Hos
       name: "setKey",
       body(call) {
         const key = parseKey(call.text(1));
-        if (!key) throw new LuaError(`setKey: not the base64 of ${KEY_BYTES} bytes`);
-        config.key = key;
-        return true;
+        if (key) config.key = key;
+        else complaints.tell((config.keyProblem = `${call.where()}setKey: not the base64 of ${KEY_BYTES} bytes`));
+        return key !== undefined;
       },
     },
   ];
