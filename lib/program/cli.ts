@@ -11,6 +11,7 @@ import { version } from "../../package.json";
 import { keyLine } from "../control/key.ts";
 import { escapeControls, Level } from "../log/log.ts";
 import { Facility } from "../log/syslog.ts";
+import { LOG_FORMATS, type LogFormat } from "../traffic/format.ts";
 
 const ARGS = {
   client: {
@@ -68,6 +69,21 @@ const ARGS = {
     valueHint: "all",
     description: "With --replay: write what happened into fixtures that fail; where an expectation goes only with =all",
   },
+  import: {
+    type: "string",
+    valueHint: "FILE…",
+    description: "Teach the memory from recorded traffic or log files, each once however often it is named",
+  },
+  format: {
+    type: "string",
+    valueHint: "NAME",
+    description: "With --import: dovecot or sshd, for log files; JSON lines unless given",
+  },
+  year: {
+    type: "string",
+    valueHint: "N",
+    description: "With --import: of a log's first line; unless given the newest that is not in the future",
+  },
   json: { type: "boolean", description: "Print the outcome of --check-config or --replay as JSON" },
   record: {
     type: "string",
@@ -102,11 +118,15 @@ const VALUE_OPTIONAL: ReadonlySet<string> = new Set(["client"]);
 /** Options whose value is joined to them by `=` or left out: the word that follows is never theirs. */
 const VALUE_JOINED: ReadonlySet<string> = new Set(["update"]);
 
+/** Options that take several files, wherever they stand. */
+const FILES_FOLLOW: ReadonlySet<string> = new Set(["replay", "import"]);
+
 /** Ways to run; an option of one way excludes those of the others. */
 const WAYS = [
   ["client", "execute"],
   ["check-config"],
   ["replay"],
+  ["import"],
   ["init"],
   ["daemon"],
   ["systemd", "docker"],
@@ -120,6 +140,8 @@ const COMPANIONS = [
   ["run", ["replay"]],
   ["junit", ["replay"]],
   ["update", ["replay"]],
+  ["format", ["import"]],
+  ["year", ["import"]],
   ["record-redact", ["record"]],
 ] as const;
 
@@ -165,9 +187,19 @@ export interface ReplayCommand {
   regexes: string | undefined;
 }
 
+export interface ImportCommand extends Pick<CommonOptions, "config" | "verbose"> {
+  /** At least one. */
+  files: string[];
+  /** Undefined: JSON lines. */
+  format: LogFormat | undefined;
+  year: number | undefined;
+  regexes: string | undefined;
+}
+
 type Program =
   | { action: "print"; text: string }
   | { action: "replay"; options: ReplayCommand }
+  | { action: "import"; options: ImportCommand }
   | { action: "serve"; options: ServeOptions }
   | { action: "client"; options: ClientOptions }
   | { action: "check"; options: CheckOptions }
@@ -204,6 +236,11 @@ export async function readCommandLine(args: readonly string[]): Promise<Program>
     const { junit } = parsed;
     const update = readUpdate(parsed.update);
     return { action: "replay", options: { files, run, json, junit, update, verbose, regexes } };
+  }
+  if (way === "import") {
+    const format = readFormat(parsed.format);
+    const year = readYear(parsed.year, format);
+    return { action: "import", options: { files, config, format, year, verbose, regexes } };
   }
   if (files.length > 0) throw new UsageError(`unexpected argument '${files[0]}'`);
   if (way === "init") {
@@ -257,6 +294,19 @@ function readUpdate(text: string | undefined): ReplayCommand["update"] {
   throw new UsageError(`option --update: nothing or =all expected, got '${text}'`);
 }
 
+function readFormat(text: string | undefined): LogFormat | undefined {
+  const format = LOG_FORMATS.find((name) => name === text);
+  if (text === undefined || format) return format;
+  throw new UsageError(`option --format: ${LOG_FORMATS.join(" or ")} expected, got '${text}'`);
+}
+
+function readYear(text: string | undefined, format: LogFormat | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^20\d\d$/.test(text)) throw new UsageError(`option --year: a year such as 2026 expected, got '${text}'`);
+  if (format === undefined) throw new UsageError("option --year needs --format: other lines have their years");
+  return Number(text);
+}
+
 function readFacility(name: string | undefined): Facility | undefined {
   if (name === undefined) return undefined;
   if (Object.hasOwn(Facility, name)) return Facility[name as keyof typeof Facility];
@@ -265,7 +315,7 @@ function readFacility(name: string | undefined): Facility | undefined {
 
 /**
  * Writes every option as `--name` or `--name=value`, one a word. Of a value that is given twice the last one counts; not so
- * of the files of `--replay`, which are all that stands for no option or its value.
+ * of the files of `--replay` and `--import`, which are all that stands for no option or its value.
  */
 function expand(args: readonly string[]): { words: string[]; files: string[] } {
   const words: string[] = [];
@@ -275,7 +325,7 @@ function expand(args: readonly string[]): { words: string[]; files: string[] } {
     if (word.startsWith("--") && word !== "--") {
       const [, name = "", value] = /^--([^=]*)(?:=(.*))?$/s.exec(word)!;
       const expanded = expandOption(`--${name}`, name, value, rest);
-      if (name === "replay") files.push(expanded.slice("--replay=".length));
+      if (FILES_FOLLOW.has(name)) files.push(expanded.slice(`--${name}=`.length));
       words.push(expanded);
     } else if (word.startsWith("-") && word.length > 1 && word !== "--") {
       words.push(...expandShort(word.slice(1), rest));
@@ -316,7 +366,7 @@ function expandOption(shown: string, name: string, value: string | undefined, re
   if (value === undefined && VALUE_OPTIONAL.has(name) && (rest[0] ?? "-").startsWith("-")) return `--${name}=`;
   if (value === undefined && VALUE_JOINED.has(name)) return `--${name}=`;
   // Its files may stand anywhere, so an option in the place of one is easily written.
-  if (value === undefined && name === "replay" && rest[0]?.startsWith("--")) {
+  if (value === undefined && FILES_FOLLOW.has(name) && rest[0]?.startsWith("--")) {
     throw new UsageError(`option '${shown}' needs a value, got the option '${rest[0]}'`);
   }
   const given = value ?? rest.shift();
