@@ -118,7 +118,7 @@ export class History {
    * How unusual a success of a login is that has these values.
    * @returns undefined for a login that was never learnt
    */
-  async risk(login: ByteString, values: ReadonlyMap<string, ByteString>): Promise<Result<number | undefined>> {
+  async risk(login: ByteString, values: ReadonlyMap<ByteString, ByteString>): Promise<Result<number | undefined>> {
     const { hierarchies } = this.settings;
     const levels = levelValues(hierarchies, values);
     const result = await this.ask({ ask: "usage", login, levels }, { beside: false });

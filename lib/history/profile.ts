@@ -46,7 +46,7 @@ export const sizeOfLearnt = ({ login, values, pairs }: Learnt): number =>
 export type ProfileEntry = [value: ByteString, kind: number, count: number, first: number, last: number];
 
 /** What is wrong with the name of a feature, if so. */
-export function featureProblem(name: string): string | undefined {
+export function featureProblem(name: ByteString): string | undefined {
   if (name === "") return "a feature without a name";
   if (name.length > LONGEST_FEATURE) return `a feature's name has more than ${LONGEST_FEATURE} bytes`;
   return undefined;
@@ -55,7 +55,7 @@ export function featureProblem(name: string): string | undefined {
 /** The pairs of {@link Learnt}. */
 export function pairsOf(values: readonly LearntValue[], hierarchies: readonly Hierarchy[]): [number, number][] {
   const pairs: [number, number][] = [];
-  const place = (name: string): number => values.findIndex(([feature]) => feature === name);
+  const place = (name: ByteString): number => values.findIndex(([feature]) => feature === name);
   for (const [first, ...others] of hierarchies) {
     const from = place(first!.name);
     for (const { name } of others) {
@@ -228,8 +228,10 @@ const byBytes = (a: ByteString, b: ByteString): number => (a < b ? -1 : a > b ? 
 export type LevelValues = [feature: ByteString, value: ByteString | null][][];
 
 /** @param values by feature */
-export const levelValues = (hierarchies: readonly Hierarchy[], values: ReadonlyMap<string, ByteString>): LevelValues =>
-  hierarchies.map((levels) => levels.map(({ name }) => [name as ByteString, values.get(name) ?? null]));
+export const levelValues = (
+  hierarchies: readonly Hierarchy[],
+  values: ReadonlyMap<ByteString, ByteString>,
+): LevelValues => hierarchies.map((levels) => levels.map(({ name }) => [name, values.get(name) ?? null]));
 
 /**
  * What a score is made of.

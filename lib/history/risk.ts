@@ -5,29 +5,29 @@
  * Features come in hierarchies, each most specific level first (address, network operator, country): what has never been
  * seen at one level may be known at the next.
  */
+import { type ByteString, toText } from "../text/byte-string.ts";
 import { featureProblem } from "./profile.ts";
 
 /** A level of a hierarchy, and how much it counts. */
-export interface Level {
-  name: string;
+interface Level {
+  /** Of the feature. */
+  name: ByteString;
   weight: number;
 }
 
 /** Most specific level first. */
 export type Hierarchy = readonly Level[];
 
+const level = (name: string, weight: number): Level => ({ name: name as ByteString, weight });
+
 /** Weights are those that Wiefling et al. found for a large site. */
 export const DEFAULT_HIERARCHIES: readonly Hierarchy[] = [
+  [level("address", 0.6), level("asn", 0.3), level("country", 0.1)],
   [
-    { name: "address", weight: 0.6 },
-    { name: "asn", weight: 0.3 },
-    { name: "country", weight: 0.1 },
-  ],
-  [
-    { name: "device", weight: 0.5386653840551359 },
-    { name: "browser", weight: 0.2680451498625666 },
-    { name: "os", weight: 0.18818295100109536 },
-    { name: "device_type", weight: 0.0051065150812021525 },
+    level("device", 0.5386653840551359),
+    level("browser", 0.2680451498625666),
+    level("os", 0.18818295100109536),
+    level("device_type", 0.0051065150812021525),
   ],
 ];
 
@@ -107,8 +107,10 @@ export function hierarchyProblem(hierarchies: readonly Hierarchy[]): string | un
     for (const { name, weight } of hierarchy) {
       const problem = featureProblem(name);
       if (problem) return `${where}: ${problem}`;
-      if (hierarchy.filter((level) => level.name === name).length > 1) return `${where}: '${name}' is there twice`;
-      if (!(weight > 0 && weight < Infinity)) return `${where}: ${name}: a weight above 0 expected, got ${weight}`;
+      if (hierarchy.filter((level) => level.name === name).length > 1)
+        return `${where}: '${toText(name)}' is there twice`;
+      if (!(weight > 0 && weight < Infinity))
+        return `${where}: ${toText(name)}: a weight above 0 expected, got ${weight}`;
     }
   }
   return undefined;

@@ -103,7 +103,7 @@ const usage = (store: Store, login: string, levels: LevelValues): Promise<Usage>
   ask<"usage">(store, { ask: "usage", login: bytes(login), levels });
 
 const levelsOf = (values: Record<string, string>): LevelValues =>
-  levelValues(DEFAULT_HIERARCHIES, new Map(Object.entries(values)) as Map<string, ByteString>);
+  levelValues(DEFAULT_HIERARCHIES, new Map(Object.entries(values)) as Map<ByteString, ByteString>);
 
 const forget = (store: Store, login: string): Promise<Answers["forget"]> =>
   ask<"forget">(store, { ask: "forget", login: bytes(login), limit: 1000 });

@@ -91,7 +91,10 @@ describe("the risk score", () => {
   });
 
   test("leaves out levels and hierarchies without a value", () => {
-    const profiles = new Profiles([[{ name: "country", weight: 1 }], [{ name: "device", weight: 1 }]]);
+    const profiles = new Profiles([
+      [{ name: "country", weight: 1 }],
+      [{ name: "device", weight: 1 }],
+    ] as unknown as Hierarchy[]);
     profiles.learn("joe", { country: "NL", device: "a" });
     profiles.learn("ann", { country: "DE", device: "b" });
     const [country, device] = [{ country: "NL" }, { device: "b" }].map((features) => profiles.risk("joe", features)!);
@@ -142,6 +145,6 @@ describe("hierarchies", () => {
     [[Array.from({ length: 33 }, (_, i) => ({ name: `l${i}`, weight: 1 }))], "more than 32 levels"],
     [[[{ name: "x".repeat(65), weight: 1 }]], "hierarchy 1: a feature's name has more than 64 bytes"],
   ])("that cannot be used are refused: %j", (hierarchies, problem) => {
-    expect(hierarchyProblem(hierarchies)).toBe(problem);
+    expect(hierarchyProblem(hierarchies as unknown as Hierarchy[])).toBe(problem);
   });
 });
