@@ -1,5 +1,5 @@
 /** Profiles in the stores: what is learnt, known, scored, too much, unused and forgotten. */
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 
 import {
   type Learnt,
@@ -18,6 +18,8 @@ import type { Answers, Question, Store, Write } from "../../lib/history/store.ts
 import type { ByteString } from "../../lib/text/byte-string.ts";
 import { systemClock } from "../../lib/time/clock.ts";
 import { temporaryFolder } from "../support/daemon.ts";
+import { openPostgresProfiles } from "../support/postgres-profiles.ts";
+import { PostgresServer } from "../support/postgres.ts";
 import { ProfileModel } from "../support/profile-model.ts";
 import { Random } from "../support/random.ts";
 import { learntLogins } from "../support/risk.ts";
@@ -64,6 +66,24 @@ const STORES: [name: string, open: () => Promise<Opened>][] = [
     },
   ],
 ];
+
+STORES.push([
+  "PostgreSQL",
+  async () => {
+    server ??= await PostgresServer.start();
+    const url = await server.database();
+    const opened: Store[] = [];
+    const again = async (): Promise<Store> => {
+      await opened.pop()?.close();
+      const store = await openPostgresProfiles(url);
+      opened.push(store);
+      return store;
+    };
+    return { store: await again(), again, [Symbol.asyncDispose]: async () => opened.pop()!.close() };
+  },
+]);
+let server: PostgresServer | undefined;
+afterAll(() => server?.[Symbol.asyncDispose]());
 
 /** Texts, and numbers as such. */
 function learnt(login: string, values: Record<string, string | number>, t = T): Learnt {
@@ -248,7 +268,7 @@ describe.each(STORES)("profiles in %s", (_, open) => {
           expect(await usage(store, login, levels)).toEqual(model.usage(login, levels));
         }
       };
-      for (let step = 0; step < 40; step++) {
+      for (let step = 0; step < 25; step++) {
         now += random.below(3 * DAY);
         const batch = Array.from({ length: 1 + random.below(60) }, one);
         await learn(store, ...batch);

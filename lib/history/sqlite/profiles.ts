@@ -30,7 +30,7 @@ const STATEMENTS = {
   addPair: `insert into pairs (login, first, pair, kinds, count) values (?1, ?2, ?3, ?4, ?5)
     on conflict do update set count = count + ?5`,
   values: "select count(*) as n from entries where login = ? and feature = ?",
-  oldest: "select feature, value, count from entries where login = ? and feature = ? order by last, value limit ?",
+  oldest: "select feature, value, count from entries where login = ? and feature = ? order by last, value desc limit ?",
   unused: `select feature, value, count from entries
     where login = ?1 and (last < ?2 or (kind = 2 and last < ?3))`,
   every: "select feature, value, count from entries where login = ?",
