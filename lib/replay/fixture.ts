@@ -62,6 +62,8 @@ export interface Fixture {
   until: number | undefined;
   /** The time zone of cron and of Lua's `os.date`. */
   tz: string;
+  /** JSONL files whose reports only teach before the start. */
+  learn: string[];
   reports: (RecordedReports | InlineReport)[];
   http: HttpAnswer[];
   endpoints: EndpointCall[];
@@ -71,7 +73,7 @@ export interface Fixture {
   document: Document;
 }
 
-const KEYS = ["name", "config", "start", "until", "tz", "reports", "http", "endpoints", "expect"] as const;
+const KEYS = ["name", "config", "start", "until", "tz", "learn", "reports", "http", "endpoints", "expect"] as const;
 const TEXT_FIELDS = ["login", "pwhash", "protocol", "device_id", "fail_type", "session_id", "remote", "type"] as const;
 const BOOLEAN_FIELDS = ["success", "policy_reject", "tls"] as const;
 const TIMING_KEYS = ["at", "repeat", "every"] as const;
@@ -114,6 +116,7 @@ export function parseFixture(file: string, text: string): Fixture {
     config: reader.existing(config),
     until: until && reader.time(until),
     tz: tz ? readZone(tz) : "UTC",
+    learn: parts.learn ? listOf(parts.learn).map((value) => reader.existing(value)) : [],
     reports: parts.reports ? listOf(parts.reports).map((value) => reader.report(value)) : [],
     http: parts.http ? parts.http.list().map(readAnswer) : [],
     endpoints: parts.endpoints ? parts.endpoints.list().map((value) => reader.endpoint(value)) : [],

@@ -37,15 +37,32 @@ export class Reports implements AsyncDisposable {
   }
 
   /** @throws {FixtureError} for a report that cannot be replayed, as do the other functions here */
-  static async open(fixture: Fixture, parseDevice: ParseDevice): Promise<Reports> {
+  static open(fixture: Fixture, parseDevice: ParseDevice): Promise<Reports> {
+    const problemOf = problemIn(fixture);
+    return Reports.from(fixture.reports, (from) =>
+      "body" in from
+        ? new Repetition(fixture, from, parseDevice)
+        : FileSource.open(from, { start: fixture.start, problemOf, parseDevice }),
+    );
+  }
+
+  /** What only teaches, before the start. */
+  static learnt({ learn, start }: Fixture, parseDevice: ParseDevice): Promise<Reports> {
+    const problemOf = (time: number): string | undefined =>
+      time < start ? undefined : "is not before `start`: what is learnt comes before it";
+    return Reports.from(learn, (file) => FileSource.open({ file, toStart: false }, { start, problemOf, parseDevice }));
+  }
+
+  private static async from<T>(items: readonly T[], open: (from: T) => Source | Promise<Source>): Promise<Reports> {
     await using opened = new AsyncDisposableStack();
     const sources: Source[] = [];
-    for (const from of fixture.reports) {
-      const source =
-        "body" in from ? new Repetition(fixture, from, parseDevice) : await FileSource.open(fixture, from, parseDevice);
-      sources.push(opened.use(source));
-    }
+    for (const item of items) sources.push(opened.use(await open(item)));
     return new Reports(sources, opened.move());
+  }
+
+  /** The time of the next report; Infinity when there is none. */
+  get time(): number {
+    return Math.min(...this.sources.map(({ time }) => time));
   }
 
   /** From 0 to 1. */
@@ -79,6 +96,24 @@ export class Reports implements AsyncDisposable {
 const sum = <T>(items: T[], value: (item: T) => number): number =>
   items.reduce((total, item) => total + value(item), 0);
 
+/** What is wrong with the time of a report, if so. */
+type ProblemOf = (time: number) => string | undefined;
+
+const problemIn =
+  ({ start, until }: Fixture): ProblemOf =>
+  (time) => {
+    if (time < start) return "is before `start`: set `start`, or move all reports with `shift: to-start`";
+    if (until !== undefined && time > until) return "is after `until`";
+    return time > start + LONGEST_REPLAY ? "is more than ten years after `start`: t is in seconds" : undefined;
+  };
+
+interface FileSourceOptions {
+  /** Milliseconds since 1970. */
+  start: number;
+  problemOf: ProblemOf;
+  parseDevice: ParseDevice;
+}
+
 /** The reports of a JSONL file. */
 class FileSource implements Source {
   /** Milliseconds by which all are moved. */
@@ -86,22 +121,22 @@ class FileSource implements Source {
   private last = -Infinity;
 
   private constructor(
-    private readonly fixture: Fixture,
     private readonly from: RecordedReports,
+    private readonly problemOf: ProblemOf,
     private readonly reports: ReportFile,
   ) {}
 
-  static async open(fixture: Fixture, from: RecordedReports, parseDevice: ParseDevice): Promise<FileSource> {
+  static async open(from: RecordedReports, { start, problemOf, parseDevice }: FileSourceOptions): Promise<FileSource> {
     const { file, toStart } = from;
     const refuse = ({ number }: Line, problem: string): never => {
       throw new FixtureError(file, number, problem);
     };
-    const options = { read: readJsonLine, parseDevice, start: fixture.start / 1000, refuse };
+    const options = { read: readJsonLine, parseDevice, start: start / 1000, refuse };
     await using opened = new AsyncDisposableStack();
     const content = opened.use(await naming(file, Content.open(file)));
-    const source = new FileSource(fixture, from, new ReportFile(file, content, options));
+    const source = new FileSource(from, problemOf, new ReportFile(file, content, options));
     await source.fill();
-    if (toStart && source.reports.time < Infinity) source.shift = fixture.start - source.reports.time;
+    if (toStart && source.reports.time < Infinity) source.shift = start - source.reports.time;
     opened.move();
     return source;
   }
@@ -141,14 +176,12 @@ class FileSource implements Source {
   }
 
   private check({ time, line }: ReportEvent): void {
-    const { start, until } = this.fixture;
     const { file } = this.from;
     const at = formatInstant(Math.min(Math.max(time, -8.64e15), 8.64e15));
     const wrong = (problem: string): FixtureError => new FixtureError(file, line, `t: ${at} ${problem}`);
     if (time < this.last) throw wrong(`is out of order by more than ${LOOK_AHEAD} reports: sort the file by t`);
-    if (time < start) throw wrong("is before `start`: set `start`, or move all reports with `shift: to-start`");
-    if (until !== undefined && time > until) throw wrong("is after `until`");
-    if (time > start + LONGEST_REPLAY) throw wrong("is more than ten years after `start`: t is in seconds");
+    const problem = this.problemOf(time);
+    if (problem) throw wrong(problem);
     this.last = time;
   }
 }

@@ -39,7 +39,7 @@ describe("a fixture that cannot be used", () => {
 
   test.each([
     ["repots: []", "repots: unknown key: was reports meant?"],
-    ["xyz: 1", "xyz: unknown key: known are name, config, start, until, tz, reports, http, endpoints, expect"],
+    ["xyz: 1", "xyz: unknown key: known are name, config, start, until, tz, learn, reports, http, endpoints, expect"],
     ["until: 5", /^until: an instant .* or an offset .* expected, got '5'$/],
     ["until: 2026-02-28T00:00:00Z", "until: is before `start`"],
     ["? [a, b]\n: c", "keys must be plain texts"],

@@ -2,7 +2,7 @@
 import { SQL } from "bun";
 
 import { PostgresProfiles, profileTables, type Run } from "../../lib/history/postgres/profiles.ts";
-import type { Reply, Store } from "../../lib/history/store.ts";
+import type { Reply, Store, Tidying, Turn } from "../../lib/history/store.ts";
 import type { ByteString } from "../../lib/text/byte-string.ts";
 
 export async function openPostgresProfiles(url: string): Promise<Store> {
@@ -22,7 +22,7 @@ export async function openPostgresProfiles(url: string): Promise<Store> {
       .filter((s) => s.trim()))
       await sql.unsafe(one);
   return {
-    run: ({ writes, questions }) =>
+    run: ({ writes, questions }: Turn) =>
       sql.begin(async (tx) => {
         const run: Run = (text, values) => tx.unsafe(text, values) as never;
         for (const write of writes) if (write.write === "learn") await profiles.learn(run, write.learnt);
@@ -36,7 +36,7 @@ export async function openPostgresProfiles(url: string): Promise<Store> {
         }
         return { replies, durable: true };
       }),
-    tidy: (tidying) =>
+    tidy: (tidying: Tidying) =>
       sql.begin(async (tx) => ({
         expired: 0,
         oversize: 0,
