@@ -10,7 +10,7 @@
 
 addListener("127.0.0.1:8084", false, "", "", {}) -- (C) address and port, TLS, certificate, key, options. May be called often
 addListener("[::1]:8443", true, "cert.pem", "key.pem", { minimum_protocol = "TLSv1.2" }) -- (C) with TLS: PEM files and the
--- options MinProtocol, MaxProtocol (TLSv1.0 to TLSv1.3), CipherString, Groups, SignatureAlgorithms
+-- options MinProtocol, MaxProtocol (TLSv1.0 to TLSv1.3), Protocol, CipherString, Groups, SignatureAlgorithms, Options
 webserver("127.0.0.1:8084", "password") -- (C) deprecated: addListener and setWebserverPassword in one
 setWebserverPassword("password") -- (C) for HTTP basic authentication, any user name. Without one, what needs it is refused
 setMetricsNoPassword() -- (C) /metrics needs no password

@@ -1,17 +1,17 @@
 /**
  * The command line: options as getopt takes them, help, and mistakes.
  *
- * citty knows the options and writes the help; what it does not do is done here first: short options that are combined
- * or joined to their value (`-sC FILE`, `-CFILE`), a value that may be left out (`-c`), and a clear "no" to options that do
- * not exist or exclude each other.
+ * citty knows the options and writes the help; getopt.ts brings them into the form that it understands, and a clear "no" to
+ * options that exclude each other is said here.
  */
 import { type ArgsDef, type CommandDef, parseArgs, renderUsage } from "citty";
 
 import { version } from "../../package.json";
 import { keyLine } from "../control/key.ts";
-import { escapeControls, Level } from "../log/log.ts";
+import { Level } from "../log/log.ts";
 import { Facility } from "../log/syslog.ts";
 import { LOG_FORMATS, type LogFormat } from "../traffic/format.ts";
+import { expandOptions, type OptionSyntax, UsageError } from "./getopt.ts";
 
 const ARGS = {
   client: {
@@ -59,15 +59,14 @@ const ARGS = {
   replay: {
     type: "string",
     valueHint: "FILE…",
-    description:
-      "Run replay fixtures, or all *.replay.yaml below a folder: recorded traffic through a configuration, on a virtual clock, with nothing sent",
+    description: "Run fixtures, or all below a folder: recorded traffic through a configuration, with nothing sent",
   },
   run: { type: "string", valueHint: "REGEX", description: "With --replay: only fixtures whose name matches" },
   junit: { type: "string", valueHint: "FILE", description: "With --replay: results as JUnit's XML, too" },
   update: {
     type: "string",
     valueHint: "all",
-    description: "With --replay: write what happened into fixtures that fail; where an expectation goes only with =all",
+    description: "With --replay: write what happened into fixtures that fail; =all also removes expectations",
   },
   import: {
     type: "string",
@@ -113,13 +112,12 @@ const COMMAND: CommandDef<typeof ARGS> = {
   args: ARGS,
 };
 
-/** Options whose value may be left out: a following word that begins with `-` is not theirs. */
-const VALUE_OPTIONAL: ReadonlySet<string> = new Set(["client"]);
-/** Options whose value is joined to them by `=` or left out: the word that follows is never theirs. */
-const VALUE_JOINED: ReadonlySet<string> = new Set(["update"]);
-
-/** Options that take several files, wherever they stand. */
-const FILES_FOLLOW: ReadonlySet<string> = new Set(["replay", "import"]);
+const SYNTAX: OptionSyntax = {
+  options: ARGS,
+  optional: new Set(["client"]),
+  joined: new Set(["update"]),
+  files: new Set(["replay", "import"]),
+};
 
 /** Ways to run; an option of one way excludes those of the others. */
 const WAYS = [
@@ -205,17 +203,9 @@ type Program =
   | { action: "check"; options: CheckOptions }
   | { action: "init"; folder: string };
 
-/** The command line cannot be understood: one line for standard error, exit 2. */
-export class UsageError extends Error {
-  override name = "UsageError";
-  constructor(message: string) {
-    super(escapeControls(message));
-  }
-}
-
 /** @throws {UsageError} */
 export async function readCommandLine(args: readonly string[]): Promise<Program> {
-  const { words, files } = expand(args);
+  const { words, files } = expandOptions(args, SYNTAX);
   const parsed = parseArgs<typeof ARGS>(words, ARGS);
   if (parsed.help) return { action: "print", text: await renderUsage(COMMAND) };
   if (parsed.version) return { action: "print", text: `trackalert ${version}` };
@@ -311,65 +301,4 @@ function readFacility(name: string | undefined): Facility | undefined {
   if (name === undefined) return undefined;
   if (Object.hasOwn(Facility, name)) return Facility[name as keyof typeof Facility];
   throw new UsageError(`option -f: one of ${Object.keys(Facility).join(" ")} expected, got '${name}'`);
-}
-
-/**
- * Writes every option as `--name` or `--name=value`, one a word. Of a value that is given twice the last one counts; not so
- * of the files of `--replay` and `--import`, which are all that stands for no option or its value.
- */
-function expand(args: readonly string[]): { words: string[]; files: string[] } {
-  const words: string[] = [];
-  const files: string[] = [];
-  const rest = [...args];
-  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    if (word.startsWith("--") && word !== "--") {
-      const [, name = "", value] = /^--([^=]*)(?:=(.*))?$/s.exec(word)!;
-      const expanded = expandOption(`--${name}`, name, value, rest);
-      if (FILES_FOLLOW.has(name)) files.push(expanded.slice(`--${name}=`.length));
-      words.push(expanded);
-    } else if (word.startsWith("-") && word.length > 1 && word !== "--") {
-      words.push(...expandShort(word.slice(1), rest));
-    } else {
-      files.push(word);
-    }
-  }
-  return { words, files };
-}
-
-/** Takes a word of combined short options apart; one that takes a value takes what is left of the word. */
-function expandShort(letters: string, rest: string[]): string[] {
-  const words: string[] = [];
-  for (let i = 0; i < letters.length; i++) {
-    const letter = letters[i]!;
-    const name = Object.entries(ARGS).find(([, def]) => "alias" in def && def.alias === letter)?.[0];
-    const shown = `-${letter}`;
-    if (name === undefined || !takesValue(name)) {
-      words.push(expandOption(shown, name ?? "", undefined, rest));
-    } else {
-      const joined = letters.slice(i + 1);
-      words.push(expandOption(shown, name, joined === "" ? undefined : joined, rest));
-      break;
-    }
-  }
-  return words;
-}
-
-const takesValue = (name: string): boolean => ARGS[name as keyof typeof ARGS].type === "string";
-
-/** @param shown the option as the user wrote it */
-function expandOption(shown: string, name: string, value: string | undefined, rest: string[]): string {
-  if (!Object.hasOwn(ARGS, name)) throw new UsageError(`unknown option '${shown}'; --help lists them`);
-  if (!takesValue(name)) {
-    if (value !== undefined) throw new UsageError(`option '${shown}' takes no value`);
-    return `--${name}`;
-  }
-  if (value === undefined && VALUE_OPTIONAL.has(name) && (rest[0] ?? "-").startsWith("-")) return `--${name}=`;
-  if (value === undefined && VALUE_JOINED.has(name)) return `--${name}=`;
-  // Its files may stand anywhere, so an option in the place of one is easily written.
-  if (value === undefined && FILES_FOLLOW.has(name) && rest[0]?.startsWith("--")) {
-    throw new UsageError(`option '${shown}' needs a value, got the option '${rest[0]}'`);
-  }
-  const given = value ?? rest.shift();
-  if (given === undefined) throw new UsageError(`option '${shown}' needs a value`);
-  return `--${name}=${given}`;
 }

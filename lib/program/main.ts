@@ -15,9 +15,10 @@ import { RecordError } from "../replay/recorder.ts";
 import { systemClock } from "../time/clock.ts";
 import { formatCheck } from "./check-text.ts";
 import { checkConfig } from "./check.ts";
-import { type CheckOptions, type ClientOptions, readCommandLine, type ReplayCommand, UsageError } from "./cli.ts";
+import { type CheckOptions, type ClientOptions, readCommandLine, type ReplayCommand } from "./cli.ts";
 import { detach, DetachError, StartReport } from "./detach.ts";
 import { openDevices } from "./devices.ts";
+import { UsageError } from "./getopt.ts";
 import { formatInit, InitError, initialise } from "./init.ts";
 import { serve } from "./serve.ts";
 

@@ -6,8 +6,8 @@ import {
   readCommandLine,
   type ReplayCommand,
   type ServeOptions,
-  UsageError,
 } from "../../lib/program/cli.ts";
+import { UsageError } from "../../lib/program/getopt.ts";
 import { version } from "../../package.json";
 
 const SERVE: ServeOptions = {

@@ -6,7 +6,9 @@ import type { Config } from "../../config.ts";
 import { KEY_BYTES, parseKey } from "../../control/key.ts";
 import type { Log } from "../../log/log.ts";
 import type { Listener } from "../../net/listener.ts";
-import { readTlsOptions, type Tls, TlsError } from "../../net/tls.ts";
+import { TlsError } from "../../net/tls-library.ts";
+import { readTlsOptions } from "../../net/tls-options.ts";
+import type { Tls } from "../../net/tls.ts";
 import { toText } from "../../text/byte-string.ts";
 import type { Call, HostFunction } from "../call.ts";
 import type { Complaints } from "../complaints.ts";
@@ -43,7 +45,7 @@ export function startFunctions(config: Config, { log, complaints, directory }: S
         if (call.has(3)) call.text(3);
         if (call.has(4)) call.text(4);
         if (call.has(5)) call.table(5);
-        config.listeners.push(secure ? { ...listener, tls: readTls(call, directory) } : listener);
+        config.listeners.push(secure ? { ...listener, tls: readTls(call, directory, log) } : listener);
       },
     },
     {
@@ -135,13 +137,15 @@ function readEndpoint(call: Call, position: number, defaultPort?: number): Liste
 }
 
 /** Arguments 3 to 5 of addListener. @throws {LuaError} when nothing can be served with them */
-function readTls(call: Call, directory: string): Tls {
+function readTls(call: Call, directory: string, log: Log): Tls {
   const files = { certificate: resolve(directory, call.text(3)), key: resolve(directory, call.text(4)) };
   const table = call.has(5) ? call.table(5) : [];
   const text = (value: LuaValue): string => (typeof value === "string" ? toText(value) : String(value));
   try {
-    const options = readTlsOptions([...table].map(([name, value]) => [text(name), text(value)]));
-    return { files, options, where: call.where() };
+    const { options, notes } = readTlsOptions([...table].map(([name, value]) => [text(name), text(value)]));
+    const where = call.where();
+    for (const note of notes) log.info(`${where}addListener: ${note}`);
+    return { files, options, where };
   } catch (error) {
     if (error instanceof TlsError) throw new LuaError(`addListener: ${error.message}`);
     throw error;
