@@ -1,7 +1,9 @@
 /** Profiles in a PostgreSQL database of their own. */
 import { SQL } from "bun";
 
-import { PostgresProfiles, profileTables, type Run } from "../../lib/history/postgres/profiles.ts";
+import type { Run } from "../../lib/history/postgres/lists.ts";
+import { profileTables } from "../../lib/history/postgres/profile-tables.ts";
+import { PostgresProfiles } from "../../lib/history/postgres/profiles.ts";
 import type { Reply, Store, Tidying, Turn } from "../../lib/history/store.ts";
 import type { ByteString } from "../../lib/text/byte-string.ts";
 

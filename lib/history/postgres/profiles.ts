@@ -1,10 +1,9 @@
 /**
  * Profiles in PostgreSQL. Several daemons add to the same ones, so all counts are increments, everybody's included; rows are locked in
- * the order of their keys, table by table. Lists travel as JSON, bytes in it as hexadecimal digits.
+ * the order of their keys, table by table.
  */
 import { type ByteString, fromBytes } from "../../text/byte-string.ts";
 import {
-  type Change,
   Changes,
   type Learnt,
   type LevelValues,
@@ -17,39 +16,8 @@ import {
 } from "../profile.ts";
 import type { Usage } from "../risk.ts";
 import type { ForgottenProfile, ProfileAges } from "../store.ts";
-
-/** Runs a statement in the transaction that is open. Whole numbers may come as texts. */
-export type Run = (text: string, values: unknown[]) => Promise<Record<string, never>[]>;
-
-/** The tables; their unique keys hold the column by which Citus would distribute them. */
-export const profileTables = (schema: string): string => `
-  create table ${schema}profiles (
-    login bytea primary key,
-    learnt bigint not null,
-    last double precision not null
-  );
-  create table ${schema}entries (
-    login bytea not null,
-    feature bytea not null,
-    value bytea not null,
-    kind smallint not null,
-    count bigint not null,
-    first double precision not null,
-    last double precision not null,
-    primary key (login, feature, value)
-  );
-  create table ${schema}pairs (
-    login bytea not null,
-    first bigint not null,
-    pair bigint not null,
-    kinds bigint not null,
-    count bigint not null,
-    primary key (login, first, pair)
-  );
-  create table ${schema}everybody (key bigint primary key, count bigint not null);
-`;
-
-const hex = (bytes: ByteString): string => Buffer.from(bytes, "latin1").toString("hex");
+import { applyChanges } from "./everybody.ts";
+import { hex, records, type Run } from "./lists.ts";
 
 interface Gone {
   feature: ByteString;
@@ -81,7 +49,7 @@ export class PostgresProfiles {
     await this.addPairs(run, tallies);
     const grown = await this.addEntries(run, tallies);
     if (grown.length > 0) await this.removeSurplus(run, grown, changes);
-    await this.applyAll(run, changes);
+    await applyChanges(run, this.schema, changes);
   }
 
   async known(run: Run, login: ByteString, feature: ByteString, value?: ByteString): Promise<ProfileEntry[]> {
@@ -149,7 +117,7 @@ export class PostgresProfiles {
     const gone = found.map(toGone);
     const pairs = await this.subtract(run, new Map([[login, gone]]), changes);
     await this.unlearn(run, [login], changes);
-    const everybody = await this.applyAll(run, changes);
+    const everybody = await applyChanges(run, this.schema, changes);
     return { profiles: gone.length, pairs, everybody };
   }
 
@@ -172,7 +140,7 @@ export class PostgresProfiles {
       const gone = byLogin(unused);
       await this.subtract(run, gone, changes);
       await this.unlearn(run, await this.withoutEntries(run, [...gone.keys()]), changes);
-      await this.applyAll(run, changes);
+      await applyChanges(run, this.schema, changes);
     }
     const more = logins.length === limit;
     this.sweptTo = more ? toBuffer(logins.at(-1)!) : undefined;
@@ -305,43 +273,7 @@ export class PostgresProfiles {
       [JSON.stringify(logins.map((login) => ({ login: hex(login) })))],
     );
   }
-
-  /** @returns how many counts have changed */
-  private async applyAll(run: Run, changes: Changes): Promise<number> {
-    const counts = changes.sorted;
-    const kinds = new Changes();
-    const found = await this.apply(run, counts);
-    for (const { key, kinds: of, delta } of counts) {
-      const after = found.get(key) ?? 0;
-      if (of !== undefined) kinds.add(of, undefined, Math.sign(after) - Math.sign(Math.max(0, after - delta)));
-    }
-    await this.apply(run, kinds.sorted);
-    return counts.length;
-  }
-
-  /** @returns the counts as they are now */
-  private async apply(run: Run, changes: readonly Change[]): Promise<Map<number, number>> {
-    if (changes.length === 0) return new Map();
-    const { schema } = this;
-    const found = await run(
-      `insert into ${schema}everybody as e (key, count) select key, delta from ${records("key bigint, delta bigint")}
-        on conflict (key) do update set count = greatest(0, e.count + excluded.count) returning key, count`,
-      [JSON.stringify(changes.map(({ key, delta }) => ({ key, delta })))],
-    );
-    const counts = new Map(found.map((row) => [Number(row["key"]), Number(row["count"])]));
-    const none = [...counts].filter(([, count]) => count <= 0).map(([key]) => ({ key }));
-    if (none.length > 0) {
-      await run(`delete from ${schema}everybody where key in (select key from ${records("key bigint")})`, [
-        JSON.stringify(none),
-      ]);
-    }
-    return counts;
-  }
 }
-
-/** A list that comes as JSON, as a table. */
-const records = (columns: string, parameter = 1): string =>
-  `jsonb_to_recordset($${parameter}::text::jsonb) as listed(${columns})`;
 
 const toBuffer = (bytes: ByteString): Buffer => Buffer.from(bytes, "latin1");
 
