@@ -8,6 +8,7 @@ import { addEngineMetrics } from "../lua/metrics.ts";
 import { backgroundLabel, endpointLabel, policyFailed } from "../lua/policy-failure.ts";
 import { formatListener, type HttpListener, type Listener } from "../net/listener.ts";
 import type { Recorder } from "../replay/recorder.ts";
+import { InUseError, StateLock } from "../sqlite/lock.ts";
 import { logStats } from "../stats/log.ts";
 import { addProcessMetrics, fewFiles } from "../stats/process.ts";
 import { formatAmounts } from "../text/amounts.ts";
@@ -33,6 +34,16 @@ interface Ports {
   recorder?: Recorder | undefined;
 }
 
+/** A folder that cannot be used is told by those who need it. @throws {InUseError} */
+function takeLock(folder: string | undefined): StateLock | undefined {
+  try {
+    return folder === undefined ? undefined : StateLock.take(folder);
+  } catch (error) {
+    if (error instanceof InUseError) throw error;
+    return undefined;
+  }
+}
+
 export class Daemon {
   private readonly log: Log;
   private readonly http: HttpServer;
@@ -40,6 +51,7 @@ export class Daemon {
   private readonly control: ControlServer;
   private readonly chunks = new Ongoing();
   private readonly endStatsLog: CancelTimer;
+  private stateLock: StateLock | undefined;
   private ready = false;
   private stopping: Promise<void> | undefined;
 
@@ -72,8 +84,8 @@ export class Daemon {
 
   /**
    * Opens the listeners and the control socket, and begins to deliver webhooks.
-   * @throws {ConfigError} when one cannot be bound, the control socket has no key, or the certificates for webhooks cannot be
-   * used; those already open are closed again
+   * @throws {ConfigError} when one cannot be bound, the control socket has no key, the certificates for webhooks cannot be
+   * used, or another process uses the state directory; those already open are closed again
    */
   static async start(loaded: Loaded, ports: Ports): Promise<Daemon> {
     const { config } = loaded;
@@ -85,6 +97,7 @@ export class Daemon {
       loaded.receiverTls.load();
       for (const listener of config.listeners) daemon.http.listeners.listen(listener);
       if (config.controlSocket) daemon.control.listen(config.controlSocket);
+      daemon.stateLock = takeLock(config.stateDir);
     } catch (error) {
       daemon.endStatsLog();
       await daemon.http.listeners.cut();
@@ -175,6 +188,7 @@ export class Daemon {
     webhooks.close();
     await this.ports.recorder?.close();
     engine.close();
+    this.stateLock?.[Symbol.dispose]();
   }
 
   /** Lets all that runs end, and peers take their answers. */
