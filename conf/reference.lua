@@ -48,6 +48,7 @@ setReport(function(lt) end) -- (C) called for each login report
 setCustomEndpoint("name", function(args) return true, {} end) -- (C) POST /?command=name; args.attrs, args.attrs_mv
 setBackground("name", function() end) -- (C) a function that is run by the clock
 cronScheduleBackgroundFunc("*/5 * * * *", "name") -- (C) five fields in local time, or @hourly, @daily …
+-- Both day fields given means either, unless one begins with a star: then both must match, as in Vixie cron. TZ may be rules, too.
 intervalScheduleBackgroundFunc("00:05:00", "name") -- (C) hours:minutes:seconds; first after one interval, never overlapping
 addCustomStat("name") -- (C) declares a counter
 incCustomStat("name") -- counts

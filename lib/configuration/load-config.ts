@@ -18,6 +18,7 @@ import { Metrics } from "../stats/metrics.ts";
 import { Stats } from "../stats/stats.ts";
 import type { ByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
+import { settleZone } from "../time/local-zone.ts";
 import { networkAttempt } from "../webhooks/attempt.ts";
 import { WebHookDelivery, type WebHookSink } from "../webhooks/delivery.ts";
 import { ReceiverTls } from "../webhooks/receiver-tls.ts";
@@ -76,6 +77,8 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const source = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`${file}: cannot be read: ${error.code ?? error.message}`);
   });
+  const zoneProblem = settleZone();
+  if (zoneProblem) log.warn(zoneProblem);
   const config = defaultConfig();
   const policy = emptyPolicy();
   const metrics = new Metrics();

@@ -3,6 +3,7 @@
  * and in the answer of the console chunk that made them.
  */
 import type { Log } from "../log/log.ts";
+import { copyOf } from "../text/byte-string.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 
 /** A policy may make names up from its input; so many different problems are logged once, and so many characters of each. */
@@ -27,7 +28,7 @@ export class Complaints {
     const message = problem.slice(0, LONGEST_PROBLEM);
     this.output.fail(message);
     if (this.told.has(message) || this.told.size >= MOST_REMEMBERED) return;
-    this.told.add(message);
+    this.told.add(copyOf(message));
     this.log.error(message);
   };
 }

@@ -11,6 +11,7 @@ import glueFile from "wasmoon/dist/glue.wasm" with { type: "file" };
 
 import type { Clock } from "../time/clock.ts";
 import { hostFiles, type Print } from "./host-files.ts";
+import { localTimeCalls } from "./local-time.ts";
 
 /** A `lua_State *`: the main state or a thread. An address in WebAssembly memory, as is every pointer here. */
 export type LuaThread = number;
@@ -136,7 +137,7 @@ async function load(clock: Clock, directory: string, print?: Print): Promise<Lua
     const calls = hostFiles(heap, directory, print);
     const env = imports["env"]!;
     const grow = env["emscripten_resize_heap"] as (size: number) => number;
-    Object.assign(env, calls.env, {
+    Object.assign(env, calls.env, localTimeCalls(heap, env as never), {
       emscripten_date_now: () => clock.now(),
       invoke_vii: (index: number, a: number, b: number) => invoke(exports!, index, a, b),
       // Beyond the end Emscripten complains on standard error; Lua's "not enough memory" says it where it belongs.

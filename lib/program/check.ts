@@ -13,7 +13,8 @@ import { dateProblem, readCredentials } from "../net/tls.ts";
 import { fewFiles } from "../stats/process.ts";
 import type { ByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
-import { nextCronTime, type Timing } from "../time/schedule.ts";
+import { nextCronTime } from "../time/cron.ts";
+import type { Timing } from "../time/schedule.ts";
 import { datedUrl, type WebHook } from "../webhooks/hook.ts";
 
 /** What a configuration sets up. Nothing in it is secret. */

@@ -1,6 +1,7 @@
 /** Background functions and when they run. */
 import type { Config } from "../../config.ts";
-import { nextCronTime, parseDuration, type Schedule, type Timing } from "../../time/schedule.ts";
+import { nextCronTime } from "../../time/cron.ts";
+import { parseDuration, type Schedule, type Timing } from "../../time/schedule.ts";
 import type { Call, HostFunction } from "../call.ts";
 import type { Complaints } from "../complaints.ts";
 import type { Policy } from "../policy.ts";
