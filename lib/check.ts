@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import type { Clock } from "./clock.ts";
 import { type Config, formatListener, type HttpListener } from "./config.ts";
 import { readRegexesFile, RegexesFileError } from "./device/regexes-file.ts";
+import { describePlace, placeProblem } from "./history/place.ts";
 import { ConfigError, loadConfig, type Loaded, missingKey } from "./load-config.ts";
 import { Level, Log } from "./log.ts";
 import { nextCronTime, type Timing } from "./schedule.ts";
@@ -25,6 +26,8 @@ export interface Inventory {
   /** `built` is null for a database that cannot be opened. */
   geoip: { name: string; file: string | null; type: string | null; built: Date | null }[];
   customStats: string[];
+  /** `place` is shown without a password. */
+  history: { place: string; retentionDays: number } | null;
 }
 
 export interface Check {
@@ -79,6 +82,9 @@ function takeInventory({ config, policy, engine, receiverTls }: Loaded, now: num
   } catch (error) {
     check.errors.push((error as Error).message);
   }
+  const { history } = engine;
+  const problem = history && placeProblem(history.settings, config.stateDir);
+  if (problem) check.errors.push(history.settings.where + problem);
   return {
     listeners: config.listeners.map((listener) => describeListener(listener, now, check)),
     controlSocket: config.controlSocket ? formatListener(config.controlSocket) : null,
@@ -99,6 +105,9 @@ function takeInventory({ config, policy, engine, receiverTls }: Loaded, now: num
       built: database?.built ?? null,
     })),
     customStats: [...config.customStats],
+    history: history
+      ? { place: describePlace(history.settings), retentionDays: history.settings.retention / (DAY / 1000) }
+      : null,
   };
 }
 

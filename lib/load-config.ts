@@ -4,12 +4,14 @@ import { dirname, resolve } from "node:path";
 
 import type { Clock } from "./clock.ts";
 import { BUILT_IN_COMMANDS, type Config, defaultConfig, emptyPolicy, type Policy } from "./config.ts";
+import { History } from "./history/history.ts";
 import { type HttpClient, HttpFailure, networkClient } from "./http-client.ts";
 import type { Log } from "./log.ts";
 import { Engine, shortChunkName } from "./lua/engine.ts";
 import { consoleCommands } from "./lua/functions/console.ts";
 import { daemonFunctions, startFunctions } from "./lua/functions/daemon.ts";
 import { geoipConfiguration } from "./lua/functions/geoip.ts";
+import { getHistory, newHistory } from "./lua/functions/history-config.ts";
 import { policyFunctions } from "./lua/functions/policy.ts";
 import { durationToSeconds, scheduleFunctions, unknownFunction } from "./lua/functions/schedule.ts";
 import { addCustomStat, incCustomStat } from "./lua/functions/stats.ts";
@@ -81,6 +83,15 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   for (const definition of startFunctions(config, log, directory)) engine.defineForStart(definition);
+  const hasHistory = (): boolean => engine.history !== undefined;
+  engine.defineForStart(
+    newHistory(
+      (settings) => void (engine.history = new History(settings, { clock, log, metrics })),
+      engine.historyObject,
+      hasHistory,
+    ),
+  );
+  engine.define(getHistory(engine.historyObject, hasHistory));
   for (const definition of [
     ...daemonFunctions(config),
     ...geoipConfiguration(engine.geoip, { log, complain: engine.complain, directory }),

@@ -243,6 +243,7 @@ describe("--check-config", () => {
         schedules: [],
         geoip: [],
         customStats: [],
+        history: null,
       },
       warnings: [],
       errors: [],

@@ -3,7 +3,7 @@
  * and tables, which are this program's.
  */
 import type { ByteString } from "../byte-string.ts";
-import type { Condition, Filter } from "./filter.ts";
+import type { Condition, Filter, Range } from "./filter.ts";
 import { type Column, COLUMN_NAMES, COLUMNS, type Value } from "./row.ts";
 import type { Question } from "./store.ts";
 
@@ -50,11 +50,17 @@ export const bind = (value: Value): Bound => (typeof value === "string" ? toBuff
 function condition(one: Condition, dialect: Dialect): Sql {
   if ("since" in one) return sql("t >= ?", one.since);
   if ("before" in one) return sql("t < ?", one.before);
-  if ("first" in one) {
-    const { first, last } = one;
-    return sql("remote >= ? and remote <= ? and length(remote) = ?", toBuffer(first), toBuffer(last), first.length);
-  }
+  if ("ranges" in one) return inRanges(one.ranges);
   return anyOf(one.column, dialect.stored(one.column, one.values));
+}
+
+/** Addresses of the other family would be between the two as bytes. */
+function inRanges(ranges: Range[]): Sql {
+  const each = ranges.map(({ first, last }) =>
+    sql("(remote >= ? and remote <= ? and length(remote) = ?)", toBuffer(first), toBuffer(last), first.length),
+  );
+  const { text, values } = join(each, " or ");
+  return ranges.length === 0 ? sql("false") : sql(ranges.length === 1 ? text.slice(1, -1) : `(${text})`, ...values);
 }
 
 function anyOf(column: Column, values: Bound[]): Sql {

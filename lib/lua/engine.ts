@@ -1,10 +1,13 @@
 /**
  * The Lua engine: the state with its prelude and host functions, and the ways to run Lua in it.
  */
+import { resolve } from "node:path";
+
 import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark } from "../byte-string.ts";
 import type { Clock } from "../clock.ts";
 import { isConsoleCommand } from "../console-commands.ts";
 import { GeoIPDatabases } from "../geoip-databases.ts";
+import type { History } from "../history/history.ts";
 import { type HttpClient, networkClient } from "../http-client.ts";
 import type { Log } from "../log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
@@ -12,6 +15,7 @@ import { type HostFunction, pushHostFunction } from "./call.ts";
 import { Codec } from "./codec.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { geoipReloads } from "./functions/geoip.ts";
+import type { HistoryAccess } from "./functions/history.ts";
 import { logFunctions } from "./functions/log.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
 import { PrintedLines } from "./printed-lines.ts";
@@ -53,6 +57,8 @@ export class Engine {
   readonly geoip: GeoIPDatabases;
   /** Where console commands print. */
   readonly output: ConsoleOutput;
+  /** Set by newHistory(). */
+  history: History | undefined;
   private readonly log: Log;
   private readonly codec: Codec;
   private readonly ignored = new Set<string>();
@@ -60,7 +66,7 @@ export class Engine {
 
   private constructor(
     readonly state: LuaState,
-    { clock, log, http, isolated = false }: EngineOptions,
+    { clock, log, http, directory, isolated = false }: EngineOptions,
     private readonly printed: PrintedLines | undefined,
   ) {
     this.log = log;
@@ -72,6 +78,8 @@ export class Engine {
     this.drivers = installPrelude({
       ...{ state, tasks, clock, log, geoip, output, complain },
       http: http ?? networkClient(clock),
+      history: this.historyAccess(clock, directory),
+      allowed: (name) => this.acts(name),
     });
     for (const definition of [...logFunctions(log), ...geoipReloads(geoip, output)]) this.define(definition);
   }
@@ -112,17 +120,36 @@ export class Engine {
     const { name, body } = definition;
     this.define({
       ...definition,
-      body: (call) => {
-        const kind = this.tasks.current;
-        if (kind === "configuration" || kind === "console") return body(call);
-        if (!this.ignored.has(name)) {
-          this.ignored.add(name);
-          this.log.error(
-            `${name}() has no effect in a ${kind} function: call it from the configuration or the console`,
-          );
-        }
-      },
+      body: (call) => (this.acts(name) ? body(call) : undefined),
     });
+  }
+
+  /** Whether a function that only acts in the configuration and on the console may; if not, that is said once. */
+  private acts(name: string): boolean {
+    const kind = this.tasks.current;
+    if (kind === "configuration" || kind === "console") return true;
+    if (!this.ignored.has(name)) {
+      this.ignored.add(name);
+      this.log.error(`${name}() has no effect in a ${kind} function: call it from the configuration or the console`);
+    }
+    return false;
+  }
+
+  private historyAccess(clock: Clock, directory: string): HistoryAccess {
+    return {
+      clock,
+      history: () => {
+        if (this.history) return this.history;
+        throw new LuaError("no history (newHistory)");
+      },
+      resolve: (path) => resolve(directory, path),
+      beside: () => this.tasks.current === "background" || this.tasks.current === "console",
+    };
+  }
+
+  /** What stands for the history in Lua. */
+  get historyObject(): Reference {
+    return this.drivers.history;
   }
 
   /** Makes a host function a global that acts in the configuration alone: what it sets is opened at the start. */

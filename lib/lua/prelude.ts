@@ -9,6 +9,8 @@ import type { ConsoleOutput } from "./console-output.ts";
 import { addressFunctions } from "./functions/address.ts";
 import { consoleOutputFunctions } from "./functions/console.ts";
 import { geoipLookups } from "./functions/geoip.ts";
+import { historyCommands } from "./functions/history-console.ts";
+import { type HistoryAccess, historyAdd, historyQuestions } from "./functions/history.ts";
 import { httpRequestFunction, socketRequestFunction } from "./functions/http.ts";
 import { lua51Functions, requireFunctions, systemFunctions } from "./functions/lua51.ts";
 import { moduleFunctions } from "./functions/modules.ts";
@@ -20,6 +22,7 @@ import consoleChunk from "./prelude/console.lua" with { type: "text" };
 import coroutineChunk from "./prelude/coroutine.lua" with { type: "text" };
 import finalizersChunk from "./prelude/finalizers.lua" with { type: "text" };
 import geoipChunk from "./prelude/geoip.lua" with { type: "text" };
+import historyChunk from "./prelude/history.lua" with { type: "text" };
 import loginTupleChunk from "./prelude/login-tuple.lua" with { type: "text" };
 import lua51Chunk from "./prelude/lua51.lua" with { type: "text" };
 import modulesChunk from "./prelude/modules.lua" with { type: "text" };
@@ -38,6 +41,9 @@ interface PreludeOptions {
   geoip: GeoIPDatabases;
   http: HttpClient;
   output: ConsoleOutput;
+  history: HistoryAccess;
+  /** Whether a function that is for the console alone may run now. */
+  allowed: (name: string) => boolean;
   /** Tells of a mistake in what the policy asked for. */
   complain: (problem: string) => void;
 }
@@ -48,10 +54,13 @@ export interface Drivers {
   runEndpoint: Reference;
   /** Takes a chunk, answers a text or nil. */
   runConsole: Reference;
+  /** What stands for the history: see history.lua. */
+  history: Reference;
 }
 
 /** Runs the chunks in an order in which each finds what it needs; the modules last, for they see the globals as they are then. */
-export function installPrelude({ state, tasks, clock, log, geoip, http, output, complain }: PreludeOptions): Drivers {
+export function installPrelude(options: PreludeOptions): Drivers {
+  const { state, tasks, clock, log, geoip, http, output, complain, allowed } = options;
   const { api, main } = state;
   const run = (name: string, source: string, ...args: Argument[]): Reference[] =>
     runChunk(state, tasks, name, source, args);
@@ -82,18 +91,27 @@ export function installPrelude({ state, tasks, clock, log, geoip, http, output, 
   run("require", requireChunk, requireFunctions(tasks), wrongType);
   run("system", systemChunk, systemFunctions(clock), blamed!);
   const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(complain), wrongType, typeName);
+  const classTools = classChecks.slice(0, 2);
   run("geoip", geoipChunk, geoipLookups(geoip, log), ...classChecks);
   const [runReport, runEndpoint] = run("login-tuple", loginTupleChunk, makeAddress!);
   const [runConsole] = run("console", consoleChunk, consoleOutputFunctions(output));
+  const waits = [...historyQuestions(options.history), ...historyCommands(options.history)];
+  const historyHost: Record<string, HostFunction> = {
+    add: historyAdd(options.history),
+    allowed: { name: "allowed", body: (call) => allowed(call.text(1)) },
+    print: consoleOutputFunctions(output)["print"]!,
+  };
+  const waitingByName = Object.fromEntries(waits.map((definition) => [definition.name, waiting(definition)]));
+  const [history] = run("history", historyChunk, historyHost, waitingByName, ...classTools, wrongType);
   run("finalizers", finalizersChunk, wrongType);
   api.lua_pushlightuserdata(main, 0);
   const jsonNull = state.reference(main);
   run("modules", modulesChunk, moduleFunctions(clock), waiting(socketRequestFunction(http)), sleep, jsonNull);
-  return { runReport: runReport!, runEndpoint: runEndpoint!, runConsole: runConsole! };
+  return { runReport: runReport!, runEndpoint: runEndpoint!, runConsole: runConsole!, history: history! };
 }
 
-/** A table of host functions, or a Lua value. */
-type Argument = Record<string, HostFunction> | Reference;
+/** A table of host functions or Lua values, or a Lua value. */
+type Argument = Record<string, HostFunction | Reference> | Reference;
 
 /** Runs a chunk and gives its results. The prelude never waits, so they are there at once. */
 function runChunk(state: LuaState, tasks: Tasks, name: string, source: string, args: Argument[]): Reference[] {
@@ -107,7 +125,8 @@ function runChunk(state: LuaState, tasks: Tasks, name: string, source: string, a
       }
       api.lua_createtable(L, 0, 0);
       for (const [key, definition] of Object.entries(arg)) {
-        pushHostFunction(state, L, definition);
+        if (typeof definition === "bigint") state.pushReference(L, definition);
+        else pushHostFunction(state, L, definition);
         api.lua_setfield(L, -2, state.constant(key));
       }
     }

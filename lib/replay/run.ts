@@ -1,6 +1,7 @@
 /** Runs one fixture: a real configuration on a virtual clock, with everything outside it captured. */
 import { Background } from "../background.ts";
 import { toText } from "../byte-string.ts";
+import { InlineStore } from "../history/sqlite/inline.ts";
 import type { HttpRequest } from "../http-client.ts";
 import { parseJson } from "../json.ts";
 import { Limit } from "../limit.ts";
@@ -92,6 +93,7 @@ class Run {
     using reports = new Reports(fixture, this.options.parseDevice);
     this.loaded = await this.load();
     const { config, policy, engine, stats } = this.loaded;
+    await engine.history?.open(new InlineStore(clock));
     engine.tasks.onBroken = ({ message }) => void (outcome.failure = message);
     const background = new Background({
       ...{ clock, log },
@@ -113,6 +115,7 @@ class Run {
       outcome.configured.endpoints = new Set(policy.endpoints.keys());
       outcome.configured.background = new Set(policy.background.keys());
       outcome.configured.webhooks = new Set(config.webhooks.hooks.map(({ name }) => name));
+      await engine.history?.cut();
       engine.close();
     }
   }

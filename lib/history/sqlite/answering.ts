@@ -16,8 +16,17 @@ import {
   type Sql,
   topSql,
 } from "../sql.ts";
-import type { Answer, Forgotten, HourCount, Question, Reply, StoreState, Total } from "../store.ts";
-import { type Dictionaries, LoginState } from "./dictionary.ts";
+import {
+  type Answer,
+  type Forgotten,
+  type HourCount,
+  LoginState,
+  type Question,
+  type Reply,
+  type StoreState,
+  type Total,
+} from "../store.ts";
+import type { Dictionaries } from "./dictionary.ts";
 
 type Raw = Uint8Array | number | null;
 
