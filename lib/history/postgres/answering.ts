@@ -45,6 +45,7 @@ export class Answering {
       stored: (column, values) => this.stored(column, values),
       order: () => "value",
       withoutPasswords: "",
+      loginsApart: true,
       bucket: (time, size) => `floor(${time} / ${size}) * ${size}`,
     };
   }

@@ -37,8 +37,8 @@ async function liveSize(session: Session, maxSize: number): Promise<number> {
   const files = await number(session, { text: `select pg_total_relation_size('${SCHEMA}.reports')`, values: [] });
   if (files <= maxSize) return files;
   const live = `select n_live_tup from pg_stat_user_tables where relid = '${SCHEMA}.reports'::regclass`;
-  const width = `select coalesce(avg(pg_column_size(some.*)), 0)::float8
-    from (select * from ${SCHEMA}.reports order by t desc limit ?) as some`;
+  const width = `select coalesce(avg(pg_column_size(newest.*)), 0)::float8
+    from (select * from ${SCHEMA}.reports order by t desc limit ?) as newest`;
   const rows = await number(session, { text: live, values: [] });
   return rows * ((await number(session, { text: width, values: [SAMPLE] })) + OVERHEAD);
 }

@@ -64,6 +64,7 @@ export class Answering {
         return `(select ${text} from ${table} where id = value and ${ASKED_SOMETIMES("id")})`;
       },
       withoutPasswords: `value in (select id from logins where state = ${LoginState.succeeded})`,
+      loginsApart: false,
       bucket: (time, size) => `cast(${time} / ${size} as integer) * ${size}`,
     };
   }
