@@ -1,6 +1,3 @@
-import type { Log } from "../log/log.ts";
-import { Counter, Gauge } from "../stats/metric.ts";
-import type { Metrics } from "../stats/metrics.ts";
 /**
  * The history as policies, console and page see it: takes rows over and returns at once, and answers questions.
  *
@@ -10,10 +7,13 @@ import type { Metrics } from "../stats/metrics.ts";
  *      └── Housekeeping                    what is too old goes; hours are counted
  * ```
  */
+import type { Log } from "../log/log.ts";
+import { Counter, Gauge } from "../stats/metric.ts";
+import type { Metrics } from "../stats/metrics.ts";
 import type { ByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { Housekeeping } from "./housekeeping.ts";
-import { type Learnt, levelValues, sizeOfLearnt } from "./profile.ts";
+import { type Learnt, levelValues, pairsOf, sizeOfLearnt } from "./profile.ts";
 import { QueryTimes } from "./query-times.ts";
 import { riskScore } from "./risk.ts";
 import type { Row } from "./row.ts";
@@ -89,6 +89,11 @@ export class History {
     this.sender.addRow(row);
   }
 
+  /** Has writes go with all that waits, whenever it is sent, in one transaction: for what is to be known of it exactly. */
+  markTurns(mark: () => Write[]): void {
+    this.sender.mark = mark;
+  }
+
   /** Takes over something else that is to be written, in its turn. @param size bytes of memory, about */
   write(write: Write, size?: number): void {
     this.sender.addWrite(write, size);
@@ -110,7 +115,8 @@ export class History {
   }
 
   /** Takes over what a success teaches. */
-  learn(learnt: Learnt): void {
+  learn(success: Omit<Learnt, "pairs">): void {
+    const learnt = { ...success, pairs: pairsOf(success.values, this.settings.hierarchies) };
     this.sender.addWrite({ write: "learn", learnt: [learnt] }, sizeOfLearnt(learnt));
   }
 

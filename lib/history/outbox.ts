@@ -62,11 +62,12 @@ export class Outbox {
     this.add({ what: write, size });
   }
 
-  /** What is sent next, in order; nothing when nothing waits. */
-  take(turn: number): Write[] {
+  /** What is sent next, in order; nothing when nothing waits. @param whole all that waits, however much */
+  take(turn: number, whole = false): Write[] {
     const entries: Entry[] = [];
     let bytes = 0;
-    while (this.head < this.waiting.length && entries.length < ROWS_A_TURN && bytes < BYTES_A_TURN) {
+    const isRoom = (): boolean => whole || (entries.length < ROWS_A_TURN && bytes < BYTES_A_TURN);
+    while (this.head < this.waiting.length && isRoom()) {
       const entry = this.waiting[this.head++]!;
       entries.push(entry);
       bytes += entry.size;

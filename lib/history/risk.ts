@@ -101,6 +101,7 @@ const MOST_LEVELS = 32;
 export function hierarchyProblem(hierarchies: readonly Hierarchy[]): string | undefined {
   if (hierarchies.length === 0) return "at least one hierarchy expected";
   if (hierarchies.flat().length > MOST_LEVELS) return `more than ${MOST_LEVELS} levels`;
+  const names = new Set<ByteString>();
   for (const [i, hierarchy] of hierarchies.entries()) {
     const where = `hierarchy ${i + 1}`;
     if (hierarchy.length === 0) return `${where}: at least one level expected`;
@@ -111,6 +112,7 @@ export function hierarchyProblem(hierarchies: readonly Hierarchy[]): string | un
         return `${where}: '${toText(name)}' is there twice`;
       if (!(weight > 0 && weight < Infinity))
         return `${where}: ${toText(name)}: a weight above 0 expected, got ${weight}`;
+      names.add(name);
     }
   }
   return undefined;

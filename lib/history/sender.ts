@@ -53,6 +53,8 @@ export class Sender {
   private underWay = 0;
   /** Set from the first failure until all turns have come back. */
   private failure: { error: StoreError; turn: number | undefined } | undefined;
+  /** What goes with every turn, which then has all that waits. */
+  mark: (() => Write[]) | undefined;
   private commitDue = false;
   private scheduled = false;
   private retryDelay = FIRST_RETRY;
@@ -108,10 +110,11 @@ export class Sender {
     if (!this.usable) return Promise.resolve({ away: true });
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     this.questions.push(this.await(question, resolve));
-    // What comes in one turn of the event loop travels together.
-    if (!this.scheduled) {
+    if (this.store!.isInline) this.pump(true);
+    else if (!this.scheduled) {
+      // What comes in one turn of the event loop travels together.
       this.scheduled = true;
-      queueMicrotask(() => {
+      setImmediate(() => {
         this.scheduled = false;
         this.pump(true);
       });
@@ -208,7 +211,8 @@ export class Sender {
   private pump(now: boolean): void {
     while (now && this.usable && !this.failure && this.underWay < MOST_TURNS) {
       const turn = this.turn + 1;
-      const writes = this.outbox.take(turn);
+      const writes = this.outbox.take(turn, this.mark !== undefined);
+      if (writes.length > 0 && this.mark) writes.push(...this.mark());
       const last = this.outbox.waitingCount === 0;
       const questions = last ? this.questions.splice(0).filter((asked) => this.unanswered.has(asked)) : [];
       const commit = last && (this.commitDue || questions.some(({ question }) => question.ask === "forget"));
@@ -227,7 +231,7 @@ export class Sender {
   private send(turn: number, writes: Write[], asked: Asked[], commit: boolean): void {
     this.underWay++;
     const questions = asked.map(({ question }) => question);
-    this.store!.run({ writes, questions, commit }).then(
+    this.store!.run({ number: turn, writes, questions, commit }).then(
       ({ replies, durable }) => {
         this.underWay--;
         if (durable) this.options.written(this.outbox.settle(turn));
@@ -243,10 +247,8 @@ export class Sender {
   }
 
   private proceed(): void {
-    const { promise, resolve } = this.progress;
+    this.progress.resolve();
     this.progress = Promise.withResolvers();
-    void promise;
-    resolve();
     if (this.failure) return this.recover();
     const more = this.questions.length > 0 || this.outbox.waitingCount >= ROWS_A_TURN || this.commitDue;
     this.pump(more);
@@ -266,7 +268,7 @@ export class Sender {
     for (const asked of this.unanswered) this.answer(asked, { away: true });
   }
 
-  /** Once no turn is under way: what was sent waits again, for a store that is opened anew. */
+  /** Once no turn is under way: opens the store anew, and has what was sent and is not durable wait again. */
   private recover(): void {
     if (this.underWay > 0 || !this.failure) return;
     const { error, turn } = this.failure;
@@ -276,7 +278,6 @@ export class Sender {
       this.options.log.error(`history: ${error.message}: ${lost} rows are lost`);
       this.options.dropped(lost);
     }
-    this.outbox.undo();
     if (error.problem === "away" || error.problem === "unusable") this.goAway(error);
     else void this.reopen(error);
   }
@@ -294,11 +295,12 @@ export class Sender {
   private async reopen(after?: StoreError): Promise<void> {
     const { log } = this.options;
     const store = this.store!;
+    let durable: number;
     try {
       if (after?.problem === "corrupt") {
         log.error(`history: ${after.message}: ${await store.moveAside()}, and a new one is begun`);
       }
-      await store.open();
+      durable = await store.open();
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       if (this.closed) return;
@@ -306,6 +308,8 @@ export class Sender {
       return this.goAway(error);
     }
     if (this.closed) return store.close();
+    this.options.written(this.outbox.settle(durable));
+    this.outbox.undo();
     this.usable = true;
     this.retryDelay = FIRST_RETRY;
     if (this.saidAway) {

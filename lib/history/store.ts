@@ -125,8 +125,18 @@ export type Answer = Answers[keyof Answers];
 /** What a question came to: its answer, or why there is none. */
 export type Reply = { answer: Answer } | { timeout: true } | { failed: string };
 
+const DAY = 86_400;
+
+/** The end of its day: so that what is written about a time that goes on is written once a day. */
+export const endOfDay = (t: number): number => (Math.floor(t / DAY) + 1) * DAY;
+
+/** Whether anybody has ever logged in as a login; if not, it may be a password. */
+export const LoginState = { neverSucceeded: 0, succeeded: 1, hashed: 2 } as const;
+
 /** What is done at once: all writes, in order, and then the questions, which see them. */
 export interface Turn {
+  /** They are counted from 1. */
+  number: number;
   writes: Write[];
   questions: Question[];
   /** Whether what was written since the last such turn is to be durable when this one is done. */
@@ -170,8 +180,14 @@ export interface Tidied {
 export interface Store {
   /** What people call it; without a password. */
   readonly name: string;
-  /** Opens it, makes or migrates the schema. @throws {StoreError} */
-  open(): Promise<void>;
+  /** Whether it does its work within the call, in order: then nothing is gathered first. */
+  readonly isInline: boolean;
+  /**
+   * Opens it, anew if it was open; makes or migrates the schema.
+   * @returns the last turn of this process that is known to be durable, although its answer may have been lost
+   * @throws {StoreError}
+   */
+  open(): Promise<number>;
   /** Does a turn. Turns are done in the order of the calls. @throws {StoreError}: nothing since the last durable turn is kept */
   run(turn: Turn): Promise<TurnDone>;
   /** Answers a question from what is durable, beside the turns. @throws {StoreError} */

@@ -41,6 +41,7 @@ export class ImportFile implements AsyncDisposable {
   readonly reasons: string[] = [];
   /** Whether the last line has no end yet, and is left for the next time. */
   unfinished = false;
+  private readonly identity: ReturnType<typeof identify>;
   private readonly position: Position;
   private readonly underWay = new Map<ReportEvent, Taking>();
   private readonly reports: ReportFile;
@@ -54,6 +55,7 @@ export class ImportFile implements AsyncDisposable {
     private readonly options: FileOptions,
   ) {
     const { position: from, ahead } = former ?? { position: 0, ahead: [] };
+    this.identity = identify(head);
     this.position = new Position(from, ahead);
     this.reports = new ReportFile(name, content, {
       read: this.reader(),
@@ -107,7 +109,7 @@ export class ImportFile implements AsyncDisposable {
 
   /** What is to be known of it the next time. */
   get imported(): Imported {
-    return { ...identify(this.head), ...this.position.current };
+    return { ...this.identity, ...this.position.current };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

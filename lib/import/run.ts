@@ -1,6 +1,7 @@
 /** Runs the policy over recorded reports, on their own time, so that the memory learns from them. */
 import type { Loaded } from "../configuration/load-config.ts";
 import type { History } from "../history/history.ts";
+import type { Write } from "../history/store.ts";
 import type { Log } from "../log/log.ts";
 import { backgroundLabel, policyFailed } from "../lua/policy-failure.ts";
 import type { Progress } from "../replay/run.ts";
@@ -52,8 +53,6 @@ export class ImportRun {
   private broken: string | undefined;
   private sinceCommit = 0;
   private committedAt = stopwatch();
-  /** Under which head each file is known in the store. */
-  private readonly heads = new Map<ImportFile, string>();
 
   constructor(private readonly options: RunOptions) {
     const { loaded, clock, log } = options;
@@ -69,7 +68,8 @@ export class ImportRun {
 
   /** @throws {ImportError}, {ContentError} */
   async run(): Promise<void> {
-    const { loaded, clock, signal } = this.options;
+    const { loaded, clock, history, signal } = this.options;
+    history.markTurns(() => this.positions());
     loaded.config.schedules.start((schedule) => this.background.add(schedule));
     let next = await this.next();
     while (next && !signal?.aborted) {
@@ -172,15 +172,17 @@ export class ImportRun {
     if (this.sinceCommit >= COMMIT_REPORTS || stopwatch() > this.committedAt + COMMIT_TIME) await this.commit();
   }
 
+  /** How far each file is taken: what is written of their reports is written together with it. */
+  private positions(): Write[] {
+    return this.options.files.map(({ imported, former }): Write => {
+      return { write: "imported", imported, former: former?.head ?? imported.head };
+    });
+  }
+
   /** Makes durable what was learnt, and how far each file was taken, in one. @throws {ImportError} */
   private async commit(): Promise<void> {
-    const { files, history, store, committed } = this.options;
-    for (const file of files) {
-      const { imported } = file;
-      const former = this.heads.get(file) ?? file.former?.head ?? imported.head;
-      this.heads.set(file, imported.head);
-      history.write({ write: "imported", imported, former: former as typeof imported.head });
-    }
+    const { history, store, committed } = this.options;
+    for (const position of this.positions()) history.write(position);
     if (!(await history.flush())) throw new ImportError(store.problem ?? `${store.name} cannot be used`);
     await committed?.();
     this.sinceCommit = 0;

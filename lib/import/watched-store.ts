@@ -3,6 +3,7 @@ import type { Question, Reply, Store, StoreError, Tidied, Tidying, Turn, TurnDon
 
 export class WatchedStore implements Store {
   readonly name: string;
+  readonly isInline = false;
   /** Why it could not be used the last time, if so. */
   problem: string | undefined;
   private waiting = 0;
@@ -22,7 +23,7 @@ export class WatchedStore implements Store {
     return this.idle.promise;
   }
 
-  open = (): Promise<void> => this.watch(this.store.open());
+  open = (): Promise<number> => this.watch(this.store.open());
   run = (turn: Turn): Promise<TurnDone> =>
     turn.questions.length > 0 ? this.awaited(this.store.run(turn)) : this.watch(this.store.run(turn));
   ask = (question: Question): Promise<Reply> => this.awaited(this.store.ask(question));

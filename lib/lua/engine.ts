@@ -1,7 +1,10 @@
 /**
  * The Lua engine: the state with its prelude and host functions, and the ways to run Lua in it.
  */
+import { resolve } from "node:path";
+
 import { GeoIPDatabases } from "../geoip/geoip-databases.ts";
+import type { History } from "../history/history.ts";
 import type { Log } from "../log/log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
 import { type HttpClient, networkClient } from "../net/http-client.ts";
@@ -13,6 +16,7 @@ import { Complaints } from "./complaints.ts";
 import { isConsoleCommand, SHOWS_NIL } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { geoipReloads } from "./functions/geoip.ts";
+import type { HistoryAccess } from "./functions/history.ts";
 import { logFunctions } from "./functions/log.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
 import { PrintedLines } from "./printed-lines.ts";
@@ -63,6 +67,8 @@ export class Engine {
   readonly output: ConsoleOutput;
   /** Where functions tell of mistakes that the policy goes on after. */
   readonly complaints: Complaints;
+  /** Set by newHistory(). */
+  history: History | undefined;
   private readonly log: Log;
   private readonly codec: Codec;
   private readonly ignored = new Set<string>();
@@ -71,7 +77,7 @@ export class Engine {
 
   private constructor(
     readonly state: LuaState,
-    { clock, log, http, isolated = false, onCompiled }: EngineOptions,
+    { clock, log, http, directory, isolated = false, onCompiled }: EngineOptions,
     private readonly printed: PrintedLines | undefined,
   ) {
     this.log = log;
@@ -85,6 +91,8 @@ export class Engine {
     this.drivers = installPrelude({
       ...{ state, tasks, clock, geoip, output, complaints, onCompiled },
       http: http ?? networkClient(clock),
+      history: this.historyAccess(clock, directory, isolated),
+      allowed: (name) => this.acts(name),
     });
     for (const definition of [...logFunctions(log), ...geoipReloads(geoip, output)]) this.define(definition);
   }
@@ -119,17 +127,37 @@ export class Engine {
     const { name, body } = definition;
     this.define({
       ...definition,
-      body: (call) => {
-        const kind = this.tasks.current;
-        if (kind === "configuration" || kind === "console") return body(call);
-        if (!this.ignored.has(name)) {
-          this.ignored.add(name);
-          this.log.error(
-            `${name}() has no effect in a ${kind} function: call it from the configuration or the console`,
-          );
-        }
-      },
+      body: (call) => (this.acts(name) ? body(call) : undefined),
     });
+  }
+
+  /** Whether a function that only acts in the configuration and on the console may; if not, that is said once. */
+  private acts(name: string): boolean {
+    const kind = this.tasks.current;
+    if (kind === "configuration" || kind === "console") return true;
+    if (!this.ignored.has(name)) {
+      this.ignored.add(name);
+      this.log.error(`${name}() has no effect in a ${kind} function: call it from the configuration or the console`);
+    }
+    return false;
+  }
+
+  private historyAccess(clock: Clock, directory: string, isolated: boolean): HistoryAccess {
+    return {
+      clock,
+      history: () => {
+        if (this.history) return this.history;
+        throw new LuaError("no history (newHistory)");
+      },
+      resolve: (path) => resolve(directory, path),
+      // In a replay nobody is held up, and order counts.
+      beside: () => !isolated && (this.tasks.current === "background" || this.tasks.current === "console"),
+    };
+  }
+
+  /** What stands for the history in Lua. */
+  get historyObject(): Reference {
+    return this.drivers.history;
   }
 
   /** Makes a host function a global that acts in the configuration alone: what it sets is opened at the start. */

@@ -9,9 +9,12 @@ import type { ConsoleOutput } from "./console-output.ts";
 import { addressFunctions } from "./functions/address.ts";
 import { consoleOutputFunctions } from "./functions/console.ts";
 import { geoipLookups } from "./functions/geoip.ts";
+import { historyCommands } from "./functions/history-console.ts";
+import { type HistoryAccess, historyAdd, historyQuestions } from "./functions/history.ts";
 import { httpRequestFunction, socketRequestFunction } from "./functions/http.ts";
 import { lua51Functions, requireFunctions, sourceFunctions, systemFunctions } from "./functions/lua51.ts";
 import { moduleFunctions } from "./functions/modules.ts";
+import { historyLearn, profileQuestions } from "./functions/profile.ts";
 import { sleepFunction, type WaitingFunction } from "./functions/wait.ts";
 import addressChunk from "./prelude/address.lua" with { type: "text" };
 import argumentsChunk from "./prelude/arguments.lua" with { type: "text" };
@@ -21,6 +24,7 @@ import coroutineChunk from "./prelude/coroutine.lua" with { type: "text" };
 import definedChunk from "./prelude/defined.lua" with { type: "text" };
 import finalizersChunk from "./prelude/finalizers.lua" with { type: "text" };
 import geoipChunk from "./prelude/geoip.lua" with { type: "text" };
+import historyChunk from "./prelude/history.lua" with { type: "text" };
 import loginTupleChunk from "./prelude/login-tuple.lua" with { type: "text" };
 import lua51Chunk from "./prelude/lua51.lua" with { type: "text" };
 import modulesChunk from "./prelude/modules.lua" with { type: "text" };
@@ -41,6 +45,9 @@ interface PreludeOptions {
   complaints: Complaints;
   /** Takes what each file compiles to. */
   onCompiled: ((chunk: ByteString) => void) | undefined;
+  history: HistoryAccess;
+  /** Whether a function that is for the console alone may run now. */
+  allowed: (name: string) => boolean;
 }
 
 /** What the engine calls: each takes the policy's function and a packed value (see codec.ts). */
@@ -51,11 +58,13 @@ export interface Drivers {
   runConsole: Reference;
   /** Takes the name of a global and perhaps of a field, answers whether it is there. */
   isDefined: Reference;
+  /** What stands for the history: see history.lua. */
+  history: Reference;
 }
 
 /** Runs the chunks in an order in which each finds what it needs; the modules last, for they see the globals as they are then. */
 export function installPrelude(options: PreludeOptions): Drivers {
-  const { state, tasks, clock, geoip, http, output, complaints, onCompiled } = options;
+  const { state, tasks, clock, geoip, http, output, complaints, onCompiled, allowed } = options;
   const { api, main } = state;
   const run = (name: string, source: string, ...args: Argument[]): Reference[] =>
     runChunk(state, tasks, name, source, args);
@@ -90,15 +99,35 @@ export function installPrelude(options: PreludeOptions): Drivers {
   const [runReport, runEndpoint] = run("login-tuple", loginTupleChunk, makeAddress!);
   const [runConsole] = run("console", consoleChunk, consoleOutputFunctions(output));
   const [isDefined] = run("defined", definedChunk);
+  const classTools = classChecks.slice(0, 2);
+  const waits = [
+    ...historyQuestions(options.history),
+    ...profileQuestions(options.history),
+    ...historyCommands(options.history),
+  ];
+  const historyHost: Record<string, HostFunction> = {
+    add: historyAdd(options.history),
+    learn: historyLearn(options.history),
+    allowed: { name: "allowed", body: (call) => allowed(call.text(1)) },
+    print: consoleOutputFunctions(output)["print"]!,
+  };
+  const waitingByName = Object.fromEntries(waits.map((definition) => [definition.name, waiting(definition)]));
+  const [history] = run("history", historyChunk, historyHost, waitingByName, ...classTools, wrongType);
   run("finalizers", finalizersChunk, wrongType);
   api.lua_pushlightuserdata(main, 0);
   const jsonNull = state.reference(main);
   run("modules", modulesChunk, moduleFunctions(clock), waiting(socketRequestFunction(http)), sleep, jsonNull);
-  return { runReport: runReport!, runEndpoint: runEndpoint!, runConsole: runConsole!, isDefined: isDefined! };
+  return {
+    runReport: runReport!,
+    runEndpoint: runEndpoint!,
+    runConsole: runConsole!,
+    isDefined: isDefined!,
+    history: history!,
+  };
 }
 
-/** A table of host functions, or a Lua value. */
-type Argument = Record<string, HostFunction> | Reference;
+/** A table of host functions or Lua values, or a Lua value. */
+type Argument = Record<string, HostFunction | Reference> | Reference;
 
 /** Runs a chunk and gives its results. The prelude never waits, so they are there at once. */
 function runChunk(state: LuaState, tasks: Tasks, name: string, source: string, args: Argument[]): Reference[] {
@@ -112,7 +141,8 @@ function runChunk(state: LuaState, tasks: Tasks, name: string, source: string, a
       }
       api.lua_createtable(L, 0, 0);
       for (const [key, definition] of Object.entries(arg)) {
-        pushHostFunction(state, L, definition);
+        if (typeof definition === "bigint") state.pushReference(L, definition);
+        else pushHostFunction(state, L, definition);
         api.lua_setfield(L, -2, state.constant(key));
       }
     }

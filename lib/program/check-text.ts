@@ -16,6 +16,7 @@ export function formatCheck({ config, inventory, warnings }: Check, failed: bool
 function describe(inventory: Inventory): Record<string, readonly string[]> {
   const { listeners, controlSocket, acl, reportFunction, webhooks, endpoints, schedules, geoip, customStats } =
     inventory;
+  const { history } = inventory;
   return {
     listeners: listeners.map(describeListener),
     "control socket": controlSocket === null ? [] : [controlSocket],
@@ -34,6 +35,7 @@ function describe(inventory: Inventory): Record<string, readonly string[]> {
       built ? `${name} (${type}, built ${formatTime(built.getTime())})` : `${name} (not open)`,
     ),
     "custom stats": customStats,
+    history: history ? [`${history.place} (rows for ${Number(history.retentionDays.toFixed(2))} days)`] : [],
   };
 }
 

@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import type { Config } from "../config.ts";
 import { ConfigError, loadConfig, type Loaded, missingKey } from "../configuration/load-config.ts";
 import { readRegexesFile, RegexesFileError } from "../device/regexes-file.ts";
+import { describePlace, placeProblem } from "../history/place.ts";
 import { Level, Log } from "../log/log.ts";
 import { shortChunkName } from "../lua/engine.ts";
 import { findUnknownNames } from "../lua/unknown-names.ts";
@@ -30,6 +31,8 @@ export interface Inventory {
   /** `built` is null for a database that cannot be opened. */
   geoip: { name: string; file: string | null; type: string | null; built: Date | null }[];
   customStats: string[];
+  /** `place` is shown without a password. */
+  history: { place: string; retentionDays: number } | null;
 }
 
 export interface Check {
@@ -93,6 +96,9 @@ function takeInventory({ config, policy, engine, receiverTls }: Loaded, now: num
   } catch (error) {
     check.errors.push((error as Error).message);
   }
+  const { history } = engine;
+  const problem = history && placeProblem(history.settings, config.stateDir);
+  if (problem) check.errors.push(history.settings.where + problem);
   return {
     listeners: config.listeners.map((listener) => describeListener(listener, now, check)),
     controlSocket: config.controlSocket ? formatListener(config.controlSocket) : null,
@@ -113,6 +119,9 @@ function takeInventory({ config, policy, engine, receiverTls }: Loaded, now: num
       built: database?.built ?? null,
     })),
     customStats: [...config.customStats],
+    history: history
+      ? { place: describePlace(history.settings), retentionDays: history.settings.retention / (DAY / 1000) }
+      : null,
   };
 }
 

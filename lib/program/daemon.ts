@@ -1,6 +1,7 @@
 /** The daemon: serves a loaded configuration until it is stopped. */
 import { ConfigError, type Loaded, missingKey } from "../configuration/load-config.ts";
 import { ControlServer } from "../control/server.ts";
+import { storeOf } from "../history/place.ts";
 import { HttpServer } from "../http/server.ts";
 import type { Log } from "../log/log.ts";
 import type { ParseDevice } from "../login-tuple.ts";
@@ -24,6 +25,8 @@ const STOP_BOUND = 10_000;
 const PEERS_BOUND = 1000;
 /** Milliseconds after that, for webhooks. */
 const WEBHOOKS_BOUND = 5000;
+/** Milliseconds after that, for the history to write what waits. */
+const HISTORY_BOUND = 5000;
 
 /** What the daemon is given besides its configuration. */
 interface Ports {
@@ -95,6 +98,7 @@ export class Daemon {
     const { log } = ports;
     try {
       loaded.receiverTls.load();
+      await daemon.openHistory();
       for (const listener of config.listeners) daemon.http.listeners.listen(listener);
       if (config.controlSocket) daemon.control.listen(config.controlSocket);
       daemon.stateLock = takeLock(config.stateDir);
@@ -103,6 +107,7 @@ export class Daemon {
       await daemon.http.listeners.cut();
       daemon.control.cut();
       await ports.recorder?.close();
+      await loaded.engine.history?.close();
       throw new ConfigError((error as Error).message);
     }
     loaded.webhooks.open(config.stateDir);
@@ -187,8 +192,29 @@ export class Daemon {
     }
     webhooks.close();
     await this.ports.recorder?.close();
+    await this.closeHistory();
     engine.close();
     this.stateLock?.[Symbol.dispose]();
+  }
+
+  /** @throws when it cannot be used before somebody mends it */
+  private async openHistory(): Promise<void> {
+    const { engine, config } = this.loaded;
+    const { history } = engine;
+    if (!history) return;
+    try {
+      await history.open(storeOf(history.settings, { ...this.ports, stateDir: config.stateDir }));
+    } catch (error) {
+      throw new Error(`${history.settings.where}${(error as Error).message}`);
+    }
+  }
+
+  private async closeHistory(): Promise<void> {
+    const { history } = this.loaded.engine;
+    if (!history) return;
+    if (!(await this.isOver(history.close(), HISTORY_BOUND))) void history.cut();
+    const left = formatAmounts({ row: history.waitingRows });
+    if (left) this.log.error(`history: ${left} could not be written and are lost`);
   }
 
   /** Lets all that runs end, and peers take their answers. */

@@ -1,5 +1,6 @@
 /** Runs one fixture: a real configuration on a virtual clock, with everything outside it captured. */
 import { ConfigError, loadConfig, type Loaded } from "../configuration/load-config.ts";
+import { InlineStore } from "../history/sqlite/inline.ts";
 import { escapeControls, Log } from "../log/log.ts";
 import type { ParseDevice } from "../login-tuple.ts";
 import { type HttpClient, HttpFailure, type HttpRequest } from "../net/http-client.ts";
@@ -90,6 +91,7 @@ class Run {
     const loaded = (this.loaded = await this.load());
     const { config, policy, engine, stats } = loaded;
     const calls = (this.calls = new PolicyCalls({ loaded, clock, log, outcome }));
+    await engine.history?.open(new InlineStore(clock));
     engine.tasks.onBroken = ({ message }) => void (outcome.failure = message);
     const background = new Background({
       clock,
@@ -119,6 +121,7 @@ class Run {
       outcome.configured.endpoints = new Set(policy.endpoints.keys());
       outcome.configured.background = new Set(policy.background.keys());
       outcome.configured.webhooks = new Set(config.webhooks.hooks.map(({ name }) => name));
+      await engine.history?.cut();
       engine.close();
     }
   }

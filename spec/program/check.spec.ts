@@ -274,6 +274,7 @@ describe("--check-config", () => {
         schedules: [],
         geoip: [],
         customStats: [],
+        history: null,
       },
       warnings: [],
       errors: [],

@@ -15,9 +15,10 @@ import {
   usageOf,
 } from "../profile.ts";
 import type { Usage } from "../risk.ts";
-import type { ForgottenProfile, ProfileAges } from "../store.ts";
+import { endOfDay, type ForgottenProfile, LoginState, type ProfileAges } from "../store.ts";
 import { applyChanges } from "./everybody.ts";
 import { hex, records, type Run } from "./lists.ts";
+import { SCHEMA } from "./schema.ts";
 
 interface Gone {
   feature: ByteString;
@@ -34,11 +35,8 @@ export class PostgresProfiles {
   private sweptTo: Buffer | undefined;
   private sweptAt = -Infinity;
 
-  /** @param schema put before the names of tables */
-  constructor(
-    private readonly schema: string,
-    secret: ByteString,
-  ) {
+  /** @param secret see {@link ProfileKeys} */
+  constructor(secret: ByteString) {
     this.keys = new ProfileKeys(secret);
   }
 
@@ -49,13 +47,13 @@ export class PostgresProfiles {
     await this.addPairs(run, tallies);
     const grown = await this.addEntries(run, tallies);
     if (grown.length > 0) await this.removeSurplus(run, grown, changes);
-    await applyChanges(run, this.schema, changes);
+    await applyChanges(run, changes);
   }
 
   async known(run: Run, login: ByteString, feature: ByteString, value?: ByteString): Promise<ProfileEntry[]> {
     const one = value === undefined ? "" : "and value = $3";
     const found = await run(
-      `select value, kind, count, first, last from ${this.schema}entries where login = $1 and feature = $2 ${one}
+      `select value, kind, count, first, last from ${SCHEMA}.entries where login = $1 and feature = $2 ${one}
         order by last desc, value`,
       [login, feature, ...(value === undefined ? [] : [value])].map(toBuffer),
     );
@@ -64,7 +62,7 @@ export class PostgresProfiles {
 
   async profile(run: Run, login: ByteString): Promise<[feature: ByteString, entries: ProfileEntry[]][]> {
     const found = await run(
-      `select feature, value, kind, count, first, last from ${this.schema}entries where login = $1
+      `select feature, value, kind, count, first, last from ${SCHEMA}.entries where login = $1
         order by feature, last desc, value`,
       [toBuffer(login)],
     );
@@ -77,7 +75,7 @@ export class PostgresProfiles {
   }
 
   async usage(run: Run, login: ByteString, levels: LevelValues): Promise<Usage> {
-    const { schema, keys } = this;
+    const { keys } = this;
     const own: { feature: string; value: string }[] = [];
     const wanted = new Set<number>();
     usageOf(levels, keys, {
@@ -85,14 +83,14 @@ export class PostgresProfiles {
       own: (feature, value) => (own.push({ feature: hex(feature), value: hex(value) }), 0),
       all: (key) => (wanted.add(key), 0),
     });
-    const [profile] = await run(`select learnt from ${schema}profiles where login = $1`, [toBuffer(login)]);
+    const [profile] = await run(`select learnt from ${SCHEMA}.logins where login = $1`, [toBuffer(login)]);
     const entries = await run(
-      `select feature, value, count from ${schema}entries where login = $1 and (feature, value) in
+      `select feature, value, count from ${SCHEMA}.entries where login = $1 and (feature, value) in
         (select decode(feature, 'hex'), decode(value, 'hex') from ${records("feature text, value text", 2)})`,
       [toBuffer(login), JSON.stringify(own)],
     );
     const counts = await run(
-      `select key, count from ${schema}everybody where key in (select key from ${records("key bigint")})`,
+      `select key, count from ${SCHEMA}.everybody where key in (select key from ${records("key bigint")})`,
       [JSON.stringify([...wanted].map((key) => ({ key })))],
     );
     const nameOf = (feature: ByteString, value: ByteString): number => keys.value(feature, value);
@@ -110,37 +108,38 @@ export class PostgresProfiles {
   /** Removes all that was learnt of a login, from everybody's counts, too. */
   async forget(run: Run, login: ByteString): Promise<ForgottenProfile> {
     const changes = new Changes();
-    await this.lock(run, [login]);
-    const found = await run(`delete from ${this.schema}entries where login = $1 returning feature, value, count`, [
+    const learnt = await this.lock(run, [login]);
+    const found = await run(`delete from ${SCHEMA}.entries where login = $1 returning feature, value, count`, [
       toBuffer(login),
     ]);
     const gone = found.map(toGone);
     const pairs = await this.subtract(run, new Map([[login, gone]]), changes);
-    await this.unlearn(run, [login], changes);
-    const everybody = await applyChanges(run, this.schema, changes);
+    await this.unlearn(run, learnt, changes);
+    const everybody = await applyChanges(run, changes);
     return { profiles: gone.length, pairs, everybody };
   }
 
   /** Looks at the next logins for values that have not been seen for too long. @returns whether there are more */
   async sweep(run: Run, { now, unusedBefore, addressesBefore }: ProfileAges, limit: number): Promise<boolean> {
     if (this.sweptTo === undefined && now < this.sweptAt + SWEEP_EVERY) return false;
-    const { schema } = this;
-    const found = await run(`select login from ${schema}profiles where login > $1 order by login limit $2 for update`, [
-      this.sweptTo ?? Buffer.alloc(0),
-      limit,
-    ]);
-    const logins = found.map((row) => fromBytes(row["login"]!));
+    const found = await run(
+      `select login, learnt from ${SCHEMA}.logins where learnt > 0 and login > $1 order by login limit $2 for update`,
+      [this.sweptTo ?? Buffer.alloc(0), limit],
+    );
+    const learnt = learntOf(found);
+    const logins = [...learnt.keys()];
     const unused = await run(
-      `delete from ${schema}entries where login in (select decode(login, 'hex') from ${records("login text")})
+      `delete from ${SCHEMA}.entries where ${AMONG_LOGINS}
         and (last < $2 or (kind = 2 and last < $3)) returning login, feature, value, count`,
-      [JSON.stringify(logins.map((login) => ({ login: hex(login) }))), unusedBefore, addressesBefore],
+      [listOf(logins), unusedBefore, addressesBefore],
     );
     const changes = new Changes();
     if (unused.length > 0) {
       const gone = byLogin(unused);
       await this.subtract(run, gone, changes);
-      await this.unlearn(run, await this.withoutEntries(run, [...gone.keys()]), changes);
-      await applyChanges(run, this.schema, changes);
+      const known = await this.withEntries(run, [...gone.keys()]);
+      await this.unlearn(run, new Map([...learnt].filter(([login]) => gone.has(login) && !known.has(login))), changes);
+      await applyChanges(run, changes);
     }
     const more = logins.length === limit;
     this.sweptTo = more ? toBuffer(logins.at(-1)!) : undefined;
@@ -149,11 +148,13 @@ export class PostgresProfiles {
   }
 
   private async addLogins(run: Run, tallies: LoginTally[], changes: Changes): Promise<void> {
-    const list = tallies.map(({ login, learnt, last }) => ({ login: hex(login), learnt, last }));
+    const list = tallies.map(({ login, learnt, last }) => ({ login: hex(login), learnt, last, day: endOfDay(last) }));
     const found = await run(
-      `insert into ${this.schema}profiles as p (login, learnt, last)
-        select decode(login, 'hex'), learnt, last from ${records("login text, learnt bigint, last double precision")}
-        on conflict (login) do update set learnt = p.learnt + excluded.learnt, last = greatest(p.last, excluded.last)
+      `insert into ${SCHEMA}.logins as l (login, first, last, state, learnt, learnt_last)
+        select decode(login, 'hex'), last, day, ${LoginState.succeeded}, learnt, last
+          from ${records("login text, learnt bigint, last double precision, day double precision")}
+        on conflict (login) do update set last = greatest(l.last, excluded.last), state = excluded.state,
+          learnt = l.learnt + excluded.learnt, learnt_last = greatest(l.learnt_last, excluded.learnt_last)
         returning login, learnt`,
       [JSON.stringify(list)],
     );
@@ -166,7 +167,7 @@ export class PostgresProfiles {
   private async addPairs(run: Run, tallies: LoginTally[]): Promise<void> {
     const list = tallies.flatMap(({ login, pairs }) => pairs.map((pair) => ({ login: hex(login), ...pair })));
     await run(
-      `insert into ${this.schema}pairs as p (login, first, pair, kinds, count)
+      `insert into ${SCHEMA}.pairs as p (login, first, pair, kinds, count)
         select decode(login, 'hex'), "of", key, kinds, count
           from ${records('login text, "of" bigint, key bigint, kinds bigint, count bigint')}
         on conflict (login, first, pair) do update set count = p.count + excluded.count`,
@@ -183,7 +184,7 @@ export class PostgresProfiles {
       })),
     );
     const found = await run(
-      `insert into ${this.schema}entries as e (login, feature, value, kind, count, first, last)
+      `insert into ${SCHEMA}.entries as e (login, feature, value, kind, count, first, last)
         select decode(login, 'hex'), decode(feature, 'hex'), decode(value, 'hex'), kind, count, first, last from ${records(
           "login text, feature text, value text, kind smallint, count bigint, first double precision, last double precision",
         )}
@@ -203,11 +204,10 @@ export class PostgresProfiles {
   }
 
   private async removeSurplus(run: Run, grown: { login: string; feature: string }[], changes: Changes): Promise<void> {
-    const { schema } = this;
     const found = await run(
       `select login, feature, value from (
         select login, feature, value, row_number() over (partition by login, feature order by last desc, value) as place
-          from ${schema}entries where (login, feature) in
+          from ${SCHEMA}.entries where (login, feature) in
             (select decode(login, 'hex'), decode(feature, 'hex') from ${records("login text, feature text")})
         ) as placed where place > $2 order by login, feature, value`,
       [JSON.stringify(grown), MOST_VALUES],
@@ -217,7 +217,7 @@ export class PostgresProfiles {
       Object.fromEntries(["login", "feature", "value"].map((name) => [name, hex(fromBytes(row[name]!))])),
     );
     const gone = await run(
-      `delete from ${schema}entries where (login, feature, value) in (select decode(login, 'hex'), decode(feature, 'hex'),
+      `delete from ${SCHEMA}.entries where (login, feature, value) in (select decode(login, 'hex'), decode(feature, 'hex'),
         decode(value, 'hex') from ${records("login text, feature text, value text")})
         returning login, feature, value, count`,
       [JSON.stringify(list)],
@@ -236,7 +236,7 @@ export class PostgresProfiles {
       }
     }
     const pairs = await run(
-      `delete from ${this.schema}pairs where (login, first) in
+      `delete from ${SCHEMA}.pairs where (login, first) in
         (select decode(login, 'hex'), first from ${records("login text, first bigint")}) returning pair, kinds, count`,
       [JSON.stringify(firsts)],
     );
@@ -244,36 +244,30 @@ export class PostgresProfiles {
     return pairs.length;
   }
 
-  /** Those of whom nothing is known any more. */
-  private async withoutEntries(run: Run, logins: ByteString[]): Promise<ByteString[]> {
-    const found = await run(
-      `select distinct login from ${this.schema}entries
-        where login in (select decode(login, 'hex') from ${records("login text")})`,
-      [JSON.stringify(logins.map((login) => ({ login: hex(login) })))],
-    );
-    const known = new Set(found.map((row) => fromBytes(row["login"]!)));
-    return logins.filter((login) => !known.has(login));
+  /** Those of whom something is known. */
+  private async withEntries(run: Run, logins: ByteString[]): Promise<Set<ByteString>> {
+    const found = await run(`select distinct login from ${SCHEMA}.entries where ${AMONG_LOGINS}`, [listOf(logins)]);
+    return new Set(found.map((row) => fromBytes(row["login"]!)));
   }
 
-  private async unlearn(run: Run, logins: ByteString[], changes: Changes): Promise<void> {
-    const gone = await run(
-      `delete from ${this.schema}profiles where login in (select decode(login, 'hex') from ${records("login text")})
-        returning learnt`,
-      [JSON.stringify(logins.map((login) => ({ login: hex(login) })))],
-    );
-    for (const row of gone) changes.add(ProfileKeys.all, undefined, -Number(row["learnt"]));
-    changes.add(ProfileKeys.logins, undefined, -gone.length);
+  /** @param learnt how many successes of each were learnt */
+  private async unlearn(run: Run, learnt: Map<ByteString, number>, changes: Changes): Promise<void> {
+    await run(`update ${SCHEMA}.logins set learnt = 0 where ${AMONG_LOGINS}`, [listOf([...learnt.keys()])]);
+    for (const count of learnt.values()) changes.add(ProfileKeys.all, undefined, -count);
+    changes.add(ProfileKeys.logins, undefined, -learnt.size);
   }
 
-  /** Others that learn the same logins wait. */
-  private async lock(run: Run, logins: ByteString[]): Promise<void> {
-    await run(
-      `select 1 from ${this.schema}profiles where login in (select decode(login, 'hex') from ${records("login text")})
-        order by login for update`,
-      [JSON.stringify(logins.map((login) => ({ login: hex(login) })))],
-    );
+  /** Others that learn the same logins wait. @returns how many successes were learnt of those that were */
+  private async lock(run: Run, logins: ByteString[]): Promise<Map<ByteString, number>> {
+    const text = `select login, learnt from ${SCHEMA}.logins where learnt > 0 and ${AMONG_LOGINS} order by login for update`;
+    return learntOf(await run(text, [listOf(logins)]));
   }
 }
+
+const AMONG_LOGINS = `login in (select decode(login, 'hex') from ${records("login text")})`;
+const listOf = (logins: ByteString[]): string => JSON.stringify(logins.map((login) => ({ login: hex(login) })));
+const learntOf = (rows: Record<string, never>[]): Map<ByteString, number> =>
+  new Map(rows.map((row) => [fromBytes(row["login"]!), Number(row["learnt"])]));
 
 const toBuffer = (bytes: ByteString): Buffer => Buffer.from(bytes, "latin1");
 

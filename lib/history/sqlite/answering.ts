@@ -16,8 +16,18 @@ import {
   type Sql,
   topSql,
 } from "../sql.ts";
-import type { Answer, Forgotten, HourCount, Imported, Question, Reply, StoreState, Total } from "../store.ts";
-import { type Dictionaries, LoginState } from "./dictionary.ts";
+import {
+  type Answer,
+  type Forgotten,
+  type HourCount,
+  type Imported,
+  LoginState,
+  type Question,
+  type Reply,
+  type StoreState,
+  type Total,
+} from "../store.ts";
+import type { Dictionaries } from "./dictionary.ts";
 import type { Profiles } from "./profiles.ts";
 
 type Raw = Uint8Array | number | null;
@@ -56,6 +66,7 @@ export class Answering {
         return `(select ${text} from ${table} where id = value and ${ASKED_SOMETIMES("id")})`;
       },
       withoutPasswords: `value in (select id from logins where state = ${LoginState.succeeded})`,
+      loginsApart: false,
       bucket: (time, size) => `cast(${time} / ${size} as integer) * ${size}`,
     };
   }

@@ -5,18 +5,12 @@
 import type { Database, Statement } from "bun:sqlite";
 
 import { type ByteString, fromBytes } from "../../text/byte-string.ts";
+import { endOfDay, LoginState } from "../store.ts";
 
 /** Texts of a kind that are remembered; over it those that have been longest go. */
 const REMEMBERED = 100_000;
-const DAY = 86_400;
-
-/** The end of its day: so that a text that is used all the time is written once a day. */
-export const endOfDay = (t: number): number => (Math.floor(t / DAY) + 1) * DAY;
 
 export const toBlob = (text: ByteString): Buffer => Buffer.from(text, "latin1");
-
-/** Whether anybody has ever logged in as this; if not, it may be a password. */
-export const LoginState = { neverSucceeded: 0, succeeded: 1, hashed: 2 } as const;
 
 interface Known {
   id: number;

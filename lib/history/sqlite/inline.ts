@@ -8,11 +8,12 @@ import { SqliteStore } from "./store.ts";
 
 export class InlineStore implements Store {
   readonly name = "SQLite in memory";
+  readonly isInline = true;
   private readonly store = new SqliteStore({ path: ":memory:", readonly: false, timeout: null });
 
   constructor(private readonly clock: Clock) {}
 
-  open = async (): Promise<void> => this.store.open();
+  open = async (): Promise<number> => this.store.open();
   run = (turn: Turn): Promise<TurnDone> => this.later(() => this.store.run(turn));
   ask = (question: Question): Promise<Reply> => this.later(() => this.store.ask(question));
   tidy = (tidying: Tidying): Promise<Tidied> => this.later(() => this.store.tidy(tidying));

@@ -3,7 +3,7 @@ import type { Question, Reply, StoreError, Tidied, Tidying, Turn, TurnDone } fro
 import type { SqliteOptions } from "./store.ts";
 
 export interface Calls {
-  open: { argument: SqliteOptions; result: void };
+  open: { argument: SqliteOptions; result: number };
   run: { argument: Turn; result: TurnDone };
   ask: { argument: Question; result: Reply };
   tidy: { argument: Tidying; result: Tidied };

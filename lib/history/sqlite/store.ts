@@ -1,6 +1,6 @@
 /** The history in an SQLite file. Everything here blocks: it runs in a worker, or in a replay. */
 import { Database, type Statement } from "bun:sqlite";
-import { mkdirSync, rmSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
 import { createFile, isCorrupt, moveAside } from "../../sqlite/file.ts";
@@ -59,8 +59,8 @@ export class SqliteStore {
 
   constructor(private readonly options: SqliteOptions) {}
 
-  /** Makes folder and file, for the owner alone, if need be; brings the schema up to date. @throws {StoreError} */
-  open(): void {
+  /** Makes folder and file, for the owner alone, if need be; brings the schema up to date. See {@link Store.open}. */
+  open(): number {
     this.close();
     const { path, readonly } = this.options;
     let database: Database | undefined;
@@ -77,6 +77,8 @@ export class SqliteStore {
       this.prepare(database);
       this.file = this.use(database);
       this.failure = undefined;
+      // A turn is durable when it says so, or not at all.
+      return 0;
     } catch (error) {
       database?.close();
       throw this.problem(error, true);
@@ -252,7 +254,7 @@ function apply(write: Write, { rows, profiles, database }: Open): void {
     }
     case "imported": {
       const { head, length, position, ahead } = write.imported;
-      database.query("delete from imports where head = ?").run(toBlob(write.former));
+      if (write.former !== head) database.query("delete from imports where head = ?").run(toBlob(write.former));
       const sql = "insert or replace into imports (head, length, position, ahead) values (?, ?, ?, ?)";
       return void database.query(sql).run(toBlob(head), length, position, JSON.stringify(ahead));
     }
@@ -268,11 +270,15 @@ function check(database: Database): void {
 
 /** Why a daemon could not use a file, if so. It is only looked at. */
 export function fileProblem(path: string): string | undefined {
+  // It is made at the start.
+  if (!existsSync(path)) return undefined;
   const store = new SqliteStore({ path, readonly: true, timeout: null });
   try {
+    accessSync(path, constants.W_OK);
     store.open();
     return undefined;
   } catch (error) {
+    if (!(error instanceof StoreError)) return `${path}: it cannot be written: ${(error as Error).message}`;
     const { problem, message } = error as StoreError;
     return problem === "away" ? undefined : message;
   } finally {

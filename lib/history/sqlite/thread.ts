@@ -30,9 +30,9 @@ class Thread {
   constructor(private readonly options: SqliteOptions) {}
 
   /** Begins anew, whatever became of the former thread. */
-  async open(): Promise<void> {
+  open(): Promise<number> {
     if (!this.worker) this.start();
-    await this.call("open", this.options);
+    return this.call("open", this.options);
   }
 
   call<M extends keyof Calls>(method: M, argument: Calls[M]["argument"]): Promise<Calls[M]["result"]> {
@@ -83,6 +83,7 @@ class Thread {
 
 export class ThreadedStore implements Store {
   readonly name: string;
+  readonly isInline = false;
   private readonly writer: Thread;
   /** A database in memory is in the writer alone. */
   private readonly reader: Thread | undefined;
@@ -96,9 +97,10 @@ export class ThreadedStore implements Store {
     if (options.path !== ":memory:") this.reader = new Thread({ ...options, readonly: true });
   }
 
-  async open(): Promise<void> {
-    await this.writer.open();
+  async open(): Promise<number> {
+    const durable = await this.writer.open();
     await this.reader?.open();
+    return durable;
   }
 
   run(turn: Turn): Promise<TurnDone> {

@@ -3,8 +3,8 @@ import type { Database, Statement } from "bun:sqlite";
 
 import { type ByteString, fromBytes } from "../../text/byte-string.ts";
 import { hashedLogin } from "../row.ts";
-import type { Tidied, Tidying } from "../store.ts";
-import { type Dictionaries, LoginState, toBlob } from "./dictionary.ts";
+import { LoginState, type Tidied, type Tidying } from "../store.ts";
+import { type Dictionaries, toBlob } from "./dictionary.ts";
 import type { Profiles } from "./profiles.ts";
 
 export class Tidier {

@@ -9,7 +9,7 @@ import {
 } from "../../net/http-client.ts";
 import { type ByteString, fromBytes, percentDecode, toByteString, toText } from "../../text/byte-string.ts";
 import type { Call, Returned } from "../call.ts";
-import { LuaError, type LuaTable, type LuaValue } from "../state.ts";
+import { LuaError, type LuaTable, type LuaValue, typeName } from "../state.ts";
 import type { WaitingFunction } from "./wait.ts";
 
 /** Seconds; a day is longer than any policy should wait. */
@@ -112,12 +112,6 @@ function required<T extends keyof Types>(table: LuaTable, key: string, type: T):
   const value = optional(table, key, type);
   if (value === undefined) throw new LuaError(`${key}: ${type} expected, got no value`);
   return value;
-}
-
-function typeName(value: LuaValue): string {
-  if (value instanceof Map) return "table";
-  if (typeof value === "object") return value.type;
-  return value === undefined ? "nil" : typeof value;
 }
 
 /** @returns the URL without its credentials, which become those of the request */
