@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 
 import { BUILT_IN_COMMANDS, type Config, defaultConfig } from "../config.ts";
 import { Counters } from "../counters/counters.ts";
+import { History } from "../history/history.ts";
 import type { Log } from "../log/log.ts";
 import { disk } from "../lua/disk.ts";
 import { Engine, shortChunkName } from "../lua/engine.ts";
@@ -12,6 +13,7 @@ import { consoleCommands } from "../lua/functions/console.ts";
 import { countersConfiguration, countersConsole } from "../lua/functions/counters.ts";
 import { daemonFunctions, startFunctions } from "../lua/functions/daemon.ts";
 import { geoipConfiguration } from "../lua/functions/geoip.ts";
+import { getHistory, newHistory } from "../lua/functions/history-config.ts";
 import { outgoingConfiguration } from "../lua/functions/outgoing.ts";
 import { policyFunctions } from "../lua/functions/policy.ts";
 import { durationToSeconds, scheduleFunctions, unknownFunction } from "../lua/functions/schedule.ts";
@@ -111,6 +113,15 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   const { complaints } = engine;
   for (const definition of startFunctions(config, { log, complaints, directory })) engine.defineForStart(definition);
+  const hasHistory = (): boolean => engine.history !== undefined;
+  engine.defineForStart(
+    newHistory(
+      (settings) => void (engine.history = new History(settings, { clock, log, metrics })),
+      engine.historyObject,
+      hasHistory,
+    ),
+  );
+  engine.define(getHistory(engine.historyObject, hasHistory));
   for (const definition of [
     ...daemonFunctions(config),
     ...geoipConfiguration(engine.geoip, { log, complaints, directory, opens: only !== "settings" }),

@@ -1,8 +1,11 @@
 /**
  * The Lua engine: the state with its prelude and host functions, and the ways to run Lua in it.
  */
+import { resolve } from "node:path";
+
 import type { Counters } from "../counters/counters.ts";
 import { GeoIPDatabases } from "../geoip/geoip-databases.ts";
+import type { History } from "../history/history.ts";
 import type { Log } from "../log/log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
 import type { HttpClient } from "../net/http-client.ts";
@@ -15,6 +18,7 @@ import { isConsoleCommand, SHOWS_NIL } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { disk, type HostFileSystem } from "./disk.ts";
 import { geoipReloads } from "./functions/geoip.ts";
+import type { HistoryAccess } from "./functions/history.ts";
 import { logFunctions } from "./functions/log.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
 import { PrintedLines } from "./printed-lines.ts";
@@ -70,6 +74,8 @@ export class Engine {
   readonly output: ConsoleOutput;
   /** Where functions tell of mistakes that the policy goes on after. */
   readonly complaints: Complaints;
+  /** Set by newHistory(). */
+  history: History | undefined;
   private readonly log: Log;
   private readonly codec: Codec;
   private readonly ignored = new Set<string>();
@@ -100,6 +106,8 @@ export class Engine {
       output,
       complaints,
       onCompiled,
+      history: this.historyAccess(clock, directory, sliced),
+      allowed: (name) => this.acts(name),
     });
     for (const definition of [...logFunctions(log), ...geoipReloads(geoip, output)]) this.define(definition);
   }
@@ -135,17 +143,37 @@ export class Engine {
     const { name, body } = definition;
     this.define({
       ...definition,
-      body: (call) => {
-        const kind = this.tasks.current;
-        if (kind === "configuration" || kind === "console") return body(call);
-        if (!this.ignored.has(name)) {
-          this.ignored.add(name);
-          this.log.error(
-            `${name}() has no effect in a ${kind} function: call it from the configuration or the console`,
-          );
-        }
-      },
+      body: (call) => (this.acts(name) ? body(call) : undefined),
     });
+  }
+
+  /** Whether a function that only acts in the configuration and on the console may; if not, that is said once. */
+  private acts(name: string): boolean {
+    const kind = this.tasks.current;
+    if (kind === "configuration" || kind === "console") return true;
+    if (!this.ignored.has(name)) {
+      this.ignored.add(name);
+      this.log.error(`${name}() has no effect in a ${kind} function: call it from the configuration or the console`);
+    }
+    return false;
+  }
+
+  private historyAccess(clock: Clock, directory: string, sliced: boolean): HistoryAccess {
+    return {
+      clock,
+      history: () => {
+        if (this.history) return this.history;
+        throw new LuaError("no history (newHistory)");
+      },
+      resolve: (path) => resolve(directory, path),
+      // In a replay nobody is held up, and order counts.
+      beside: () => sliced && (this.tasks.current === "background" || this.tasks.current === "console"),
+    };
+  }
+
+  /** What stands for the history in Lua. */
+  get historyObject(): Reference {
+    return this.drivers.history;
   }
 
   /** Makes a host function a global that acts in the configuration alone: what it sets is opened at the start. */

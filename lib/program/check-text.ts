@@ -26,6 +26,7 @@ function describe(inventory: Inventory): Record<string, readonly string[]> {
     customStats,
     counters,
     proxies,
+    history,
   } = inventory;
   return {
     listeners: listeners.map(describeListener),
@@ -49,6 +50,7 @@ function describe(inventory: Inventory): Record<string, readonly string[]> {
       ({ name, seconds, windows, fields }) => `${name} (${windows} windows of ${seconds} s: ${fields.join(", ")})`,
     ),
     proxy: describeProxies(proxies),
+    history: history ? [`${history.place} (rows for ${Number(history.retentionDays.toFixed(2))} days)`] : [],
   };
 }
 

@@ -316,6 +316,7 @@ describe("--check-config", () => {
         customStats: [],
         counters: [],
         proxies: { http: null, https: null, exceptions: [] },
+        history: null,
       },
       warnings: [],
       errors: [],
