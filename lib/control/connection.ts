@@ -1,5 +1,5 @@
-import type { LogFlood } from "../log/log-flood.ts";
 /** One connection to the control socket: takes its chunks one after another, has each run, and sends the answer. */
+import type { LogFlood } from "../log/log-flood.ts";
 import { Level, type Log } from "../log/log.ts";
 import { formatListener } from "../net/listener.ts";
 import { type ByteString, toByteString } from "../text/byte-string.ts";

@@ -1,5 +1,5 @@
-import { LogFlood } from "../log/log-flood.ts";
 /** What is to be delivered and what was given up: in memory within bounds, and in the spool where there is one. */
+import { LogFlood } from "../log/log-flood.ts";
 import type { Log } from "../log/log.ts";
 import { Counter, Gauge } from "../stats/metric.ts";
 import type { Metrics } from "../stats/metrics.ts";
