@@ -24,6 +24,8 @@ export interface Config {
   controlSocket: Listener | undefined;
   /** 32 bytes. */
   key: Uint8Array | undefined;
+  /** `file:line: ` and why, when `setKey` refused one. */
+  keyProblem: string | undefined;
   /** Where queues and history live, absolute. */
   stateDir: string | undefined;
   /** How many tasks may run, waiting included, at the same time. */
@@ -57,6 +59,7 @@ export const defaultConfig = (): Config => ({
   reportTimeout: 10,
   controlSocket: undefined,
   key: undefined,
+  keyProblem: undefined,
   // systemd's, with StateDirectory=; several are separated by colons.
   stateDir: process.env["STATE_DIRECTORY"]?.split(":")[0] || undefined,
   // The reference has a thread for each, so its numbers are small. Here a task that waits costs next to nothing.

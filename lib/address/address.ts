@@ -25,9 +25,12 @@ export const UNSET_ADDRESS: Address = { bytes: "\0\0\0\0" as ByteString, port: u
 const MAPPED_PREFIX = "\0\0\0\0\0\0\0\0\0\0\xff\xff";
 const ZERO_GROUPS = "\0\0\0\0\0\0\0\0\0\0\0\0";
 const HIGHEST_PORT = 65_535;
+/** Characters of an address with its zone, brackets and port; a text that is longer is none. */
+const LONGEST_TEXT = 256;
 
 /** Reads `ip`, `ipv4:port`, `[ipv6]`, `[ipv6]:port`; an IPv6 zone (`%eth0`) is dropped. */
 export function parseAddress(text: string): Address | undefined {
+  if (text.length > LONGEST_TEXT) return undefined;
   const { ip, port } = splitPort(text);
   const bytes = ip.includes(":") ? parseIPv6(ip) : parseIPv4(ip);
   if (!bytes) return undefined;
@@ -36,17 +39,25 @@ export function parseAddress(text: string): Address | undefined {
   return number === undefined ? undefined : { bytes, port: number };
 }
 
+const NO_ADDRESS = { ip: "", port: undefined };
+
 /** A single colon parts IPv4 address and port; IPv6 needs brackets for that. */
 function splitPort(text: string): { ip: string; port: string | undefined } {
-  const bracketed = /^\[([^\]]*:[^\]]*)\](?::(.*))?$/s.exec(text);
-  if (bracketed) return { ip: bracketed[1]!, port: bracketed[2] };
   const colon = text.indexOf(":");
+  if (text.startsWith("[")) {
+    const end = text.indexOf("]");
+    const ip = text.slice(1, end);
+    if (end < 0 || !ip.includes(":")) return NO_ADDRESS;
+    if (end + 1 === text.length) return { ip, port: undefined };
+    return text[end + 1] === ":" ? { ip, port: text.slice(end + 2) } : NO_ADDRESS;
+  }
   if (colon < 0 || text.includes(":", colon + 1)) return { ip: text, port: undefined };
   return { ip: text.slice(0, colon), port: text.slice(colon + 1) };
 }
 
 /** An address or `address/bits`; without bits the whole address. */
 export function parseNetmask(text: string): Netmask | undefined {
+  if (text.length > LONGEST_TEXT) return undefined;
   const slash = text.indexOf("/");
   const ip = slash < 0 ? text : text.slice(0, slash);
   const bytes = ip.includes(":") ? parseIPv6(ip) : parseIPv4(ip);

@@ -16,7 +16,9 @@ import { emptyPolicy, type Policy } from "../lua/policy.ts";
 import { type HttpClient, HttpFailure, networkClient } from "../net/http-client.ts";
 import { Metrics } from "../stats/metrics.ts";
 import { Stats } from "../stats/stats.ts";
+import type { ByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
+import { settleZone } from "../time/local-zone.ts";
 import { networkAttempt } from "../webhooks/attempt.ts";
 import { WebHookDelivery, type WebHookSink } from "../webhooks/delivery.ts";
 import { ReceiverTls } from "../webhooks/receiver-tls.ts";
@@ -53,6 +55,8 @@ interface LoadOptions {
   inert?: boolean;
   /** For a replay: stands in for everything outside. Nothing is sent, and no file is changed. */
   isolation?: { http: HttpClient; webhooks: WebHookSink };
+  /** Takes what the script, and each file that it loads, compiles to. */
+  onCompiled?: (chunk: ByteString) => void;
 }
 
 /** For a script that is only read. */
@@ -67,11 +71,14 @@ const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure("
  * @param file as the user named it, for messages
  * @throws {ConfigError}
  */
-export async function loadConfig(file: string, { clock, log, inert = false, isolation }: LoadOptions): Promise<Loaded> {
+export async function loadConfig(file: string, options: LoadOptions): Promise<Loaded> {
+  const { clock, log, inert = false, isolation, onCompiled } = options;
   const path = resolve(file);
   const source = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`${file}: cannot be read: ${error.code ?? error.message}`);
   });
+  const zoneProblem = settleZone();
+  if (zoneProblem) log.warn(zoneProblem);
   const config = defaultConfig();
   const policy = emptyPolicy();
   const metrics = new Metrics();
@@ -81,13 +88,14 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
   });
   const directory = dirname(path);
   const http = isolation?.http ?? (inert ? NO_SERVERS : networkClient(clock));
-  const engine = await Engine.create({ clock, log, directory, http, isolated: isolation !== undefined });
+  const engine = await Engine.create({ clock, log, directory, http, isolated: isolation !== undefined, onCompiled });
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
-  for (const definition of startFunctions(config, log, directory)) engine.defineForStart(definition);
+  const { complaints } = engine;
+  for (const definition of startFunctions(config, { log, complaints, directory })) engine.defineForStart(definition);
   for (const definition of [
     ...daemonFunctions(config),
-    ...geoipConfiguration(engine.geoip, { log, complain: engine.complain, directory }),
+    ...geoipConfiguration(engine.geoip, { log, complaints, directory }),
     ...policyFunctions(policy, engine.state, BUILT_IN_COMMANDS),
     ...scheduleFunctions(config, policy, engine.state),
     ...webhookConfiguration(config.webhooks, log, directory),
@@ -96,12 +104,12 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
   ]) {
     engine.defineForConfiguration(definition);
   }
-  engine.define(incCustomStat(config, stats, clock, log));
-  engine.define(durationToSeconds(log));
+  engine.define(incCustomStat(config, stats, clock, complaints));
+  engine.define(durationToSeconds(complaints));
   const receiverTls = new ReceiverTls(config.webhooks.tls);
   const attempt = networkAttempt(config.webhooks, receiverTls, clock);
   const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
-  engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, log));
+  engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, complaints));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
   try {
     if (inert) await engine.runFile(Buffer.from(SILENCE), "silence");
@@ -118,8 +126,10 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
 }
 
 /** Why the control socket cannot be opened, if so. */
-export const missingKey = ({ controlSocket, key }: Config): string | undefined =>
-  controlSocket && !key ? "controlSocket: there is no key: setKey() sets one, --make-key prints one" : undefined;
+export const missingKey = ({ controlSocket, key, keyProblem }: Config): string | undefined =>
+  controlSocket && !key
+    ? `controlSocket: there is no key: ${keyProblem ?? "setKey() sets one, --make-key prints one"}`
+    : undefined;
 
 /** @throws {ConfigError} for a schedule whose function does not exist */
 function checkSchedules({ schedules }: Config, policy: Policy): void {

@@ -8,7 +8,8 @@ export type Execute = (chunk: ByteString) => Promise<ByteString>;
 /** The word that leaves a console, on a line of its own. */
 export const QUIT = "quit";
 
-export const isError = (answer: ByteString): boolean => answer.startsWith("Error: ");
+/** Whether something went wrong. What the chunk printed before stands in front. */
+export const isError = (answer: ByteString): boolean => /^Error: /m.test(answer);
 
 /** An answer with its last line ended; nothing stays nothing. */
 export const ended = <Text extends string>(text: Text): Text =>

@@ -54,7 +54,7 @@ export async function runClient(file: string, command: string | undefined, ports
 
 /** A session at the terminal, until the user leaves or the connection ends. */
 async function converse(client: ControlClient, execute: Execute): Promise<number> {
-  const prompt = new Prompt({ execute, history: new History(historyFile(), console.error), suspends: true });
+  const prompt = new Prompt({ execute, history: new History(historyFile(), console.error), isDaemon: false });
   const lost = client.closed.then((reason) => Promise.reject(reason));
   try {
     return (await Promise.race([prompt.left, lost])) === "quit" ? EXIT_SUCCESS : EXIT_INTERRUPTED;

@@ -25,8 +25,7 @@ export function openLocalConsole(execute: Execute, log: Log): LocalConsole {
   const close = (): void => {};
   if (stdin.isTTY && !inForeground()) return { above, left: NEVER, close };
   if (stdin.isTTY && stdout.isTTY) {
-    // A daemon that is stopped takes no reports.
-    return new Prompt({ execute, history: new History(historyFile(), log.warn), suspends: false });
+    return new Prompt({ execute, history: new History(historyFile(), log.warn), isDaemon: true });
   }
   return { above, left: readCommands(execute, log), close };
 }

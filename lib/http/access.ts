@@ -12,6 +12,8 @@ import { type ByteString, fromBytes } from "../text/byte-string.ts";
 
 /** Verdicts kept; when there are more, all are forgotten. */
 const MOST_REMEMBERED = 1000;
+/** Characters of a header that is kept: user names may be long, and senders' are not. */
+const LONGEST_REMEMBERED = 512;
 
 export class Access {
   private acl: readonly string[] = [];
@@ -47,6 +49,7 @@ export class Access {
     if (this.credentials.has(header)) return true;
     const offered = readPassword(header);
     if (offered === undefined || !equalInConstantTime(offered, webserverPassword)) return false;
+    if (header.length > LONGEST_REMEMBERED) return true;
     if (this.credentials.size >= MOST_REMEMBERED) this.credentials.clear();
     this.credentials.add(header);
     return true;

@@ -1,5 +1,6 @@
 /** The sockets that HTTP comes in by: opened, closed, and given new certificates without a restart. */
 import type { Log } from "../log/log.ts";
+import { listenFailure } from "../net/listen-failure.ts";
 import { formatListener, type HttpListener } from "../net/listener.ts";
 import { type Credentials, dateProblem, readCredentials } from "../net/tls.ts";
 import type { Clock } from "../time/clock.ts";
@@ -139,8 +140,7 @@ export class Listeners {
         ...this.handlers,
       });
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      throw new Error(`cannot listen on ${formatListener(listener)}: ${code ?? message}`);
+      throw listenFailure(listener, error);
     }
   }
 

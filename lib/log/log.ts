@@ -4,6 +4,7 @@
  * Nothing that a client or a policy says can forge a line: control characters are escaped.
  */
 import type { Clock } from "../time/clock.ts";
+import { shownTime } from "../time/local-zone.ts";
 
 /** Syslog's levels; a lower number is more urgent. */
 export const Level = { emerg: 0, alert: 1, crit: 2, error: 3, warning: 4, notice: 5, info: 6, debug: 7 } as const;
@@ -111,9 +112,5 @@ const timestamp = (milliseconds: number): string =>
   `[${formatTime(milliseconds)},${String(new Date(milliseconds).getMilliseconds()).padStart(3, "0")}] `;
 
 /** `2026-11-22 06:23:58` in local time. @param milliseconds since 1970 */
-export function formatTime(milliseconds: number): string {
-  const at = new Date(milliseconds);
-  const two = (value: number): string => String(value).padStart(2, "0");
-  const date = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  return `${date} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-}
+export const formatTime = (milliseconds: number): string =>
+  shownTime(milliseconds).toISOString().slice(0, 19).replace("T", " ");

@@ -2,6 +2,30 @@
 import type { Clock } from "../time/clock.ts";
 import { FLUSH_BOUND, Level, type LogSink } from "./log.ts";
 
+/** What stands before a line of a level. */
+type LevelMark = (level: Level) => string;
+
+/** `<6>`, which systemd's journal takes off (sd-daemon(3)). */
+export const journalMark: LevelMark = (level) => `<${level}>`;
+
+const RED = "\x1b[31m";
+const YELLOW = "\x1b[33m";
+const PLAIN = "\x1b[0m";
+const NAMES = Object.keys(Level);
+
+/** `warning: `, for people at a terminal. @param colours whether it takes them */
+export const terminalMark =
+  (colours: boolean): LevelMark =>
+  (level) => {
+    const name = NAMES[level]!;
+    if (!colours || level > Level.warning) return `${name}: `;
+    return `${level === Level.warning ? YELLOW : RED}${name}:${PLAIN} `;
+  };
+
+/** See https://no-color.org/. */
+export const takesColours = ({ NO_COLOR, TERM }: Readonly<Record<string, string | undefined>>): boolean =>
+  !NO_COLOR && TERM !== "dumb";
+
 /** Characters that may wait for a slow reader of standard output. */
 const MOST_BUFFERED = 4 * 1024 * 1024;
 
@@ -17,12 +41,12 @@ export class StandardOutput {
   private taken: (() => void) | undefined;
 
   /**
-   * @param journal puts each line's level before it as `<6>`, which systemd's journal takes off (sd-daemon(3))
+   * @param mark puts each line's level before it, as its reader wants it
    * @param stream only a spec needs another one
    */
   constructor(
     private readonly clock: Clock,
-    private readonly journal = false,
+    private readonly mark: LevelMark = () => "",
     private readonly stream: NodeJS.WritableStream = process.stdout,
   ) {
     stream.on("error", () => {});
@@ -55,7 +79,7 @@ export class StandardOutput {
   }
 
   private send(text: string, level: Level): void {
-    const line = this.journal ? `<${level}>${text}` : text;
+    const line = this.mark(level) + text;
     this.waiting += line.length;
     this.lines++;
     this.stream.write(`${line}\n`, () => {

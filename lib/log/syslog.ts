@@ -1,6 +1,7 @@
 /** Log lines to the system's log, in the format of libc's syslog(3): `<30>Nov 22 06:23:58 trackalert[123]: line`. */
 import { MONTHS } from "../text/months.ts";
 import type { Clock } from "../time/clock.ts";
+import { shownTime } from "../time/local-zone.ts";
 import { FLUSH_BOUND, Level } from "./log.ts";
 import { UnixDatagrams } from "./unix-datagrams.ts";
 
@@ -74,11 +75,10 @@ export class Syslog {
   }
 
   private format(line: string, level: Level): string {
-    const at = new Date(this.clock.now());
-    const two = (value: number): string => String(value).padStart(2, "0");
-    const day = String(at.getDate()).padStart(2);
-    const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+    const shown = shownTime(this.clock.now());
+    const day = String(shown.getUTCDate()).padStart(2);
+    const time = shown.toISOString().slice(11, 19);
     const priority = this.facility * 8 + level;
-    return `<${priority}>${MONTHS[at.getMonth()]} ${day} ${time} trackalert[${process.pid}]: ${line}`;
+    return `<${priority}>${MONTHS[shown.getUTCMonth()]} ${day} ${time} trackalert[${process.pid}]: ${line}`;
   }
 }

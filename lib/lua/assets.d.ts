@@ -3,6 +3,10 @@ declare module "*.lua" {
   const text: string;
   export default text;
 }
+declare module "*.conf" {
+  const text: string;
+  export default text;
+}
 declare module "*.wasm" {
   const path: string;
   export default path;

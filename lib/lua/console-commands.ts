@@ -18,6 +18,12 @@ export const CONSOLE_COMMANDS: ReadonlyMap<string, string> = new Map([
   ["testCrypto(text)", "encrypts and decrypts a text with the console's key"],
 ]);
 
+/**
+ * A comment at the end of a chunk of somebody at a terminal, who is shown `nil` where a script gets an empty answer. To other
+ * daemons it is a comment and nothing else.
+ */
+export const SHOWS_NIL = " --interactive";
+
 const NAMES: ReadonlySet<string> = new Set(
   [...CONSOLE_COMMANDS.keys()].map((call) => call.slice(0, call.indexOf("("))),
 );

@@ -1,7 +1,9 @@
-/** TLS of listeners: options by their OpenSSL names; certificate and key, read and checked before they are used. */
+/** TLS of listeners: certificate and key, read and checked before they are used. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
-import { createSecureContext } from "node:tls";
+
+import { acceptsTls, TlsError } from "./tls-library.ts";
+import type { TlsOptions } from "./tls-options.ts";
 
 export interface Tls {
   files: TlsFiles;
@@ -16,16 +18,6 @@ export interface TlsFiles {
   key: string;
 }
 
-/** What `Bun.serve` takes; its types do not name all that it honours. */
-interface TlsOptions {
-  minVersion?: number;
-  maxVersion?: number;
-  /** Of TLS up to 1.2. */
-  ciphers?: string;
-  ecdhCurve?: string;
-  sigalgs?: string;
-}
-
 /** A certificate, with the intermediate ones behind it, and its key. */
 export interface Credentials {
   /** PEM, as is the key. */
@@ -35,65 +27,6 @@ export interface Credentials {
   file: string;
   validFrom: Date;
   validUntil: Date;
-}
-
-/** The message says what is wrong and where. */
-export class TlsError extends Error {
-  override name = "TlsError";
-}
-
-/** The names of OpenSSL's configuration files, see SSL_CONF_cmd(3). */
-const OPTIONS = new Map<string, keyof TlsOptions>([
-  ["MinProtocol", "minVersion"],
-  ["MaxProtocol", "maxVersion"],
-  ["CipherString", "ciphers"],
-  ["Groups", "ecdhCurve"],
-  ["SignatureAlgorithms", "sigalgs"],
-]);
-/** Other spellings: those of the reference's manual, and OpenSSL's former ones. */
-const ALIASES = new Map([
-  ["minimumprotocol", "MinProtocol"],
-  ["maximumprotocol", "MaxProtocol"],
-  ["ciphers", "CipherString"],
-  ["curves", "Groups"],
-]);
-
-/** As they are numbered on the wire. */
-const VERSIONS = [0x0301, 0x0302, 0x0303, 0x0304];
-/** The least version unless given: 1.2. */
-const DEFAULT_LEAST = 0x0303;
-/** `TLSv1.2`, `tls1.2`, `tls12`; `TLSv1` is 1.0. */
-const VERSION = /^tlsv?1[._]?([0-3])?$/i;
-
-/** @throws {TlsError} that names the option */
-export function readTlsOptions(table: Iterable<[name: string, value: string]>): TlsOptions {
-  const options: TlsOptions = {};
-  for (const [name, value] of table) {
-    const option = OPTIONS.get(canonicalName(name));
-    if (option === undefined) {
-      throw new TlsError(`option '${name}' is not supported; known are ${[...OPTIONS.keys()].join(", ")}`);
-    }
-    const refuse = (expected: string): TlsError =>
-      new TlsError(`option '${name}': ${expected} expected, got ${JSON.stringify(value)}`);
-    if (option === "minVersion" || option === "maxVersion") {
-      const minor = VERSION.exec(value);
-      if (!minor) throw refuse("a version from TLSv1.0 to TLSv1.3");
-      options[option] = VERSIONS[Number(minor[1] ?? 0)]!;
-    } else {
-      if (value === "" || !isAccepted({ [option]: value })) throw refuse("a list as OpenSSL writes it");
-      options[option] = value;
-    }
-  }
-  if ((options.minVersion ?? DEFAULT_LEAST) > (options.maxVersion ?? Infinity)) {
-    throw new TlsError("options MinProtocol (TLSv1.2 unless given) and MaxProtocol leave no version");
-  }
-  return options;
-}
-
-/** The name in {@link OPTIONS} that is meant, whatever its case and underscores. */
-function canonicalName(name: string): string {
-  const plain = name.toLowerCase().replaceAll("_", "");
-  return ALIASES.get(plain) ?? [...OPTIONS.keys()].find((known) => known.toLowerCase() === plain) ?? name;
 }
 
 /**
@@ -109,7 +42,7 @@ export function readCredentials(files: TlsFiles): Credentials {
       `${describe("certificate", files.certificate)} and ${describe("key", files.key)} are not a pair`,
     );
   }
-  if (!isAccepted({ cert, key })) {
+  if (!acceptsTls({ cert, key })) {
     throw new TlsError(`${describe("certificate", files.certificate)} or one behind it in that file cannot be used`);
   }
   const [validFrom, validUntil] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
@@ -125,7 +58,7 @@ export function readAuthorities(file: string): string {
   const [, ...certificates] = pem.split(/^(?=-----BEGIN )/m);
   // Without one of them, fetch would trust nobody, or whom it trusts by itself.
   for (const certificate of certificates.length > 0 ? certificates : [pem]) parseCertificate(certificate, file);
-  if (!isAccepted({ ca: pem })) throw new TlsError(`${describe("certificate", file)} cannot be used`);
+  if (!acceptsTls({ ca: pem })) throw new TlsError(`${describe("certificate", file)} cannot be used`);
   return pem;
 }
 
@@ -167,15 +100,5 @@ function parseKey(pem: string, file: string): KeyObject {
     const problem =
       code === "ERR_MISSING_PASSPHRASE" ? "is encrypted: remove its passphrase" : "is not a private key in PEM";
     throw new TlsError(`${describe("key", file)} ${problem}`);
-  }
-}
-
-/** Whether the TLS library takes these settings. */
-function isAccepted(settings: object): boolean {
-  try {
-    createSecureContext(settings);
-    return true;
-  } catch {
-    return false;
   }
 }

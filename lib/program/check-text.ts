@@ -1,15 +1,15 @@
-/** What `--check-config` prints: a line for each kind of thing, then warnings, then `OK` unless there are errors. */
+/** What `--check-config` prints: a line for each kind of thing, then warnings, then `OK` if it is. */
 import { escapeControls, formatTime } from "../log/log.ts";
 import type { Check, Inventory } from "./check.ts";
 
 /** @returns lines fit to be shown; errors are not among them */
-export function formatCheck({ config, inventory, warnings, errors }: Check): string[] {
+export function formatCheck({ config, inventory, warnings }: Check, failed: boolean): string[] {
   const kinds = inventory ? describe(inventory) : {};
   const rows = Object.entries({ configuration: [config], ...kinds });
   const width = Math.max(...rows.map(([kind]) => kind.length)) + 2;
   const lines = rows.map(([kind, found]) => `${kind.padEnd(width)}${found.length === 0 ? "none" : found.join(", ")}`);
   lines.push(...warnings.map((warning) => `warning: ${warning}`));
-  if (errors.length === 0) lines.push("OK");
+  if (!failed) lines.push("OK");
   return lines.map(escapeControls);
 }
 

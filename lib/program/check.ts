@@ -6,11 +6,15 @@ import type { Config } from "../config.ts";
 import { ConfigError, loadConfig, type Loaded, missingKey } from "../configuration/load-config.ts";
 import { readRegexesFile, RegexesFileError } from "../device/regexes-file.ts";
 import { Level, Log } from "../log/log.ts";
+import { shortChunkName } from "../lua/engine.ts";
+import { findUnknownNames } from "../lua/unknown-names.ts";
 import { formatListener, type HttpListener } from "../net/listener.ts";
 import { dateProblem, readCredentials } from "../net/tls.ts";
 import { fewFiles } from "../stats/process.ts";
+import type { ByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
-import { nextCronTime, type Timing } from "../time/schedule.ts";
+import { nextCronTime } from "../time/cron.ts";
+import type { Timing } from "../time/schedule.ts";
 import { datedUrl, type WebHook } from "../webhooks/hook.ts";
 
 /** What a configuration sets up. Nothing in it is secret. */
@@ -60,7 +64,9 @@ export async function checkConfig(file: string, regexes: string | undefined, clo
     check.errors.push(error.message);
   }
   try {
-    const loaded = await loadConfig(file, { clock, log, inert: true });
+    const chunks: ByteString[] = [];
+    const loaded = await loadConfig(file, { clock, log, inert: true, onCompiled: (chunk) => void chunks.push(chunk) });
+    check.warnings.push(...(await unknownNames(loaded, chunks, file)));
     check.inventory = takeInventory(loaded, clock.now(), check);
     check.warnings.push(...doubts(loaded, check.inventory, clock.now()));
     loaded.engine.close();
@@ -69,6 +75,13 @@ export async function checkConfig(file: string, regexes: string | undefined, clo
     check.errors.push(error.message);
   }
   return check;
+}
+
+/** The configuration is called as the user named it, as in its errors. */
+async function unknownNames({ engine }: Loaded, chunks: readonly ByteString[], file: string): Promise<string[]> {
+  const main = shortChunkName(file);
+  const problems = await findUnknownNames(engine, chunks, main);
+  return problems.map((problem) => (problem.startsWith(`${main}:`) ? file + problem.slice(main.length) : problem));
 }
 
 function takeInventory({ config, policy, engine, receiverTls }: Loaded, now: number, check: Check): Inventory {

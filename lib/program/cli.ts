@@ -1,16 +1,16 @@
 /**
  * The command line: options as getopt takes them, help, and mistakes.
  *
- * citty knows the options and writes the help; what it does not do is done here first: short options that are combined
- * or joined to their value (`-sC FILE`, `-CFILE`), a value that may be left out (`-c`), and a clear "no" to options that do
- * not exist or exclude each other.
+ * citty knows the options and writes the help; getopt.ts brings them into the form that it understands, and a clear "no" to
+ * options that exclude each other is said here.
  */
 import { type ArgsDef, type CommandDef, parseArgs, renderUsage } from "citty";
 
 import { version } from "../../package.json";
 import { keyLine } from "../control/key.ts";
-import { escapeControls, Level } from "../log/log.ts";
+import { Level } from "../log/log.ts";
 import { Facility } from "../log/syslog.ts";
+import { expandOptions, type OptionSyntax, UsageError } from "./getopt.ts";
 
 const ARGS = {
   client: {
@@ -54,14 +54,19 @@ const ARGS = {
   },
   verbose: { type: "boolean", alias: "v", description: "Debug level, and the verbose Lua log functions speak" },
   "check-config": { type: "boolean", description: "Load everything, open nothing, print what there is; exit 0 or 1" },
+  strict: { type: "boolean", description: "With --check-config: exit 1 when there are warnings, too" },
   replay: {
     type: "string",
     valueHint: "FILE…",
-    description: "Run replay fixtures: recorded traffic through a configuration, on a virtual clock, with nothing sent",
+    description: "Run fixtures, or all below a folder: recorded traffic through a configuration, with nothing sent",
   },
   run: { type: "string", valueHint: "REGEX", description: "With --replay: only fixtures whose name matches" },
   junit: { type: "string", valueHint: "FILE", description: "With --replay: results as JUnit's XML, too" },
-  update: { type: "boolean", description: "With --replay: write what happened into fixtures that fail" },
+  update: {
+    type: "string",
+    valueHint: "all",
+    description: "With --replay: write what happened into fixtures that fail; =all also removes expectations",
+  },
   json: { type: "boolean", description: "Print the outcome of --check-config or --replay as JSON" },
   record: {
     type: "string",
@@ -71,6 +76,11 @@ const ARGS = {
   "record-redact": {
     type: "boolean",
     description: "With --record: no password hashes, keyed hashes instead of logins and addresses",
+  },
+  init: {
+    type: "string",
+    valueHint: "DIR",
+    description: "Write a configuration and its secrets into DIR, once: what is there stays as it is",
   },
   "make-key": { type: "boolean", description: "Print a setKey() line with a new key and exit" },
   help: { type: "boolean", alias: "h", description: "Print this and exit" },
@@ -86,16 +96,28 @@ const COMMAND: CommandDef<typeof ARGS> = {
   args: ARGS,
 };
 
-/** Options whose value may be left out: a following word that begins with `-` is not theirs. */
-const VALUE_OPTIONAL: ReadonlySet<string> = new Set(["client"]);
+const SYNTAX: OptionSyntax = {
+  options: ARGS,
+  optional: new Set(["client"]),
+  joined: new Set(["update"]),
+  files: "replay",
+};
 
 /** Ways to run; an option of one way excludes those of the others. */
-const WAYS = [["client", "execute"], ["check-config"], ["replay"], ["daemon"], ["systemd", "docker"]] as const;
+const WAYS = [
+  ["client", "execute"],
+  ["check-config"],
+  ["replay"],
+  ["init"],
+  ["daemon"],
+  ["systemd", "docker"],
+] as const;
 const SERVING: ReadonlySet<string> = new Set(["daemon", "systemd", "docker"]);
 
 /** Options that need one of others. */
 const COMPANIONS = [
   ["json", ["check-config", "replay"]],
+  ["strict", ["check-config"]],
   ["run", ["replay"]],
   ["junit", ["replay"]],
   ["update", ["replay"]],
@@ -115,8 +137,8 @@ export interface ServeOptions extends CommonOptions {
   /** A regexes.yaml for user agents. */
   regexes: string | undefined;
   stamp: boolean;
-  /** What syslog files the lines under. */
-  facility: Facility;
+  /** What syslog files the lines under; undefined unless given. */
+  facility: Facility | undefined;
   /** Where reports are recorded. */
   record: { file: string; redact: boolean } | undefined;
 }
@@ -128,6 +150,8 @@ export interface ClientOptions extends CommonOptions {
 
 export interface CheckOptions extends Pick<ServeOptions, "config" | "regexes"> {
   json: boolean;
+  /** Warnings are a failure. */
+  strict: boolean;
 }
 
 export interface ReplayCommand {
@@ -136,7 +160,8 @@ export interface ReplayCommand {
   run: RegExp | undefined;
   json: boolean;
   junit: string | undefined;
-  update: boolean;
+  /** What may become of fixtures that fail; undefined: they stay as they are. */
+  update: "mend" | "all" | undefined;
   verbose: boolean;
   regexes: string | undefined;
 }
@@ -146,19 +171,12 @@ type Program =
   | { action: "replay"; options: ReplayCommand }
   | { action: "serve"; options: ServeOptions }
   | { action: "client"; options: ClientOptions }
-  | { action: "check"; options: CheckOptions };
-
-/** The command line cannot be understood: one line for standard error, exit 2. */
-export class UsageError extends Error {
-  override name = "UsageError";
-  constructor(message: string) {
-    super(escapeControls(message));
-  }
-}
+  | { action: "check"; options: CheckOptions }
+  | { action: "init"; folder: string };
 
 /** @throws {UsageError} */
 export async function readCommandLine(args: readonly string[]): Promise<Program> {
-  const { words, files } = expand(args);
+  const { words, files } = expandOptions(args, SYNTAX);
   const parsed = parseArgs<typeof ARGS>(words, ARGS);
   if (parsed.help) return { action: "print", text: await renderUsage(COMMAND) };
   if (parsed.version) return { action: "print", text: `trackalert ${version}` };
@@ -169,18 +187,24 @@ export async function readCommandLine(args: readonly string[]): Promise<Program>
     if (parsed[name] === undefined || companions.some((companion) => parsed[companion] !== undefined)) continue;
     throw new UsageError(`option --${name} needs ${companions.map((companion) => `--${companion}`).join(" or ")}`);
   }
-  const { client, execute, config, regexes, record, json = false, verbose = false } = parsed;
+  const { client, execute, config, regexes, record, json = false, strict = false, verbose = false } = parsed;
   if (record !== undefined && way !== undefined && !SERVING.has(way)) {
     throw new UsageError(`options --record and --${way} exclude each other`);
   }
   if (way === "replay") {
     if (config) throw new UsageError("option --replay takes no --config: the fixture names its configuration");
     const run = parsed.run === undefined ? undefined : readRegExp(parsed.run);
-    const { junit, update = false } = parsed;
+    const { junit } = parsed;
+    const update = readUpdate(parsed.update);
     return { action: "replay", options: { files, run, json, junit, update, verbose, regexes } };
   }
   if (files.length > 0) throw new UsageError(`unexpected argument '${files[0]}'`);
-  if (way === "check-config") return { action: "check", options: { config, regexes, json } };
+  if (way === "init") {
+    if (config) throw new UsageError("option --init takes no --config: it writes one");
+    if (parsed.init === "") throw new UsageError("option --init needs a folder");
+    return { action: "init", folder: parsed.init! };
+  }
+  if (way === "check-config") return { action: "check", options: { config, regexes, json, strict } };
   if (way === "client" || way === "execute") {
     // To run one of two commands would look as if both had run.
     if (words.filter((word) => word.startsWith("--execute=")).length > 1) {
@@ -219,68 +243,15 @@ function readRegExp(text: string): RegExp {
   }
 }
 
-function readFacility(name: string | undefined): Facility {
-  if (name === undefined) return Facility.daemon;
+function readUpdate(text: string | undefined): ReplayCommand["update"] {
+  if (text === undefined) return undefined;
+  if (text === "") return "mend";
+  if (text === "all") return "all";
+  throw new UsageError(`option --update: nothing or =all expected, got '${text}'`);
+}
+
+function readFacility(name: string | undefined): Facility | undefined {
+  if (name === undefined) return undefined;
   if (Object.hasOwn(Facility, name)) return Facility[name as keyof typeof Facility];
   throw new UsageError(`option -f: one of ${Object.keys(Facility).join(" ")} expected, got '${name}'`);
-}
-
-/**
- * Writes every option as `--name` or `--name=value`, one a word. Of a value that is given twice the last one counts; not so
- * of the files of `--replay`, which are all that stands for no option or its value.
- */
-function expand(args: readonly string[]): { words: string[]; files: string[] } {
-  const words: string[] = [];
-  const files: string[] = [];
-  const rest = [...args];
-  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    if (word.startsWith("--") && word !== "--") {
-      const [, name = "", value] = /^--([^=]*)(?:=(.*))?$/s.exec(word)!;
-      const expanded = expandOption(`--${name}`, name, value, rest);
-      if (name === "replay") files.push(expanded.slice("--replay=".length));
-      words.push(expanded);
-    } else if (word.startsWith("-") && word.length > 1 && word !== "--") {
-      words.push(...expandShort(word.slice(1), rest));
-    } else {
-      files.push(word);
-    }
-  }
-  return { words, files };
-}
-
-/** Takes a word of combined short options apart; one that takes a value takes what is left of the word. */
-function expandShort(letters: string, rest: string[]): string[] {
-  const words: string[] = [];
-  for (let i = 0; i < letters.length; i++) {
-    const letter = letters[i]!;
-    const name = Object.entries(ARGS).find(([, def]) => "alias" in def && def.alias === letter)?.[0];
-    const shown = `-${letter}`;
-    if (name === undefined || !takesValue(name)) {
-      words.push(expandOption(shown, name ?? "", undefined, rest));
-    } else {
-      const joined = letters.slice(i + 1);
-      words.push(expandOption(shown, name, joined === "" ? undefined : joined, rest));
-      break;
-    }
-  }
-  return words;
-}
-
-const takesValue = (name: string): boolean => ARGS[name as keyof typeof ARGS].type === "string";
-
-/** @param shown the option as the user wrote it */
-function expandOption(shown: string, name: string, value: string | undefined, rest: string[]): string {
-  if (!Object.hasOwn(ARGS, name)) throw new UsageError(`unknown option '${shown}'; --help lists them`);
-  if (!takesValue(name)) {
-    if (value !== undefined) throw new UsageError(`option '${shown}' takes no value`);
-    return `--${name}`;
-  }
-  if (value === undefined && VALUE_OPTIONAL.has(name) && (rest[0] ?? "-").startsWith("-")) return `--${name}=`;
-  // Its files may stand anywhere, so an option in the place of one is easily written.
-  if (value === undefined && name === "replay" && rest[0]?.startsWith("--")) {
-    throw new UsageError(`option '${shown}' needs a value, got the option '${rest[0]}'`);
-  }
-  const given = value ?? rest.shift();
-  if (given === undefined) throw new UsageError(`option '${shown}' needs a value`);
-  return `--${name}=${given}`;
 }

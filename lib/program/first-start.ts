@@ -1,61 +1,40 @@
-/**
- * `bun start`: serves the configuration in conf/. The first time, it writes what must be secret, and shows how to send a
- * report.
- */
-import { randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+/** `bun start`: serves the configuration in conf/. The first time, it writes what must be secret. It shows how to send a report. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { keyLine } from "../control/key.ts";
+import { CONFIGURATION, InitError, initialise, passwordIn, SECRETS } from "./init.ts";
+import { main } from "./main.ts";
 
 const CONF = join(import.meta.dir, "..", "..", "conf");
-const SECRETS = join(CONF, "secrets.lua");
+const secretsFile = join(CONF, SECRETS);
 
-/** Creates the file unless it is there; `wx` makes that one step, so that two starts cannot both write. */
-function writeSecretsOnce(): boolean {
-  const password = randomBytes(18).toString("base64url");
-  const text = [
-    "-- Written by the first `bun start`. Keep it private: it opens the daemon. Change the values as you like.",
-    `setWebserverPassword("${password}")`,
-    keyLine(),
-    "",
-  ].join("\n");
-  try {
-    writeFileSync(SECRETS, text, { flag: "wx", mode: 0o600 });
-    return true;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST") return false;
-    return giveUp("written", code);
-  }
+/** Nothing can be served without the secrets. */
+function giveUp(problem: string): never {
+  console.error(`${problem}: make it a file of yours in a folder that you may write to`);
+  process.exit(1);
 }
 
 function readSecrets(): string {
   try {
-    return readFileSync(SECRETS, "utf8");
+    return readFileSync(secretsFile, "utf8");
   } catch (error) {
-    return giveUp("read", (error as NodeJS.ErrnoException).code);
+    return giveUp(`${secretsFile} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
   }
 }
 
-/** Nothing can be served without the secrets. */
-function giveUp(what: string, code: string | undefined): never {
-  console.error(`${SECRETS} cannot be ${what}: ${code}: make it a file of yours in a folder that you may write to`);
-  process.exit(1);
-}
-
-const written = writeSecretsOnce();
-if (written) console.log(`The password for HTTP and the key of the console are new, in ${SECRETS}`);
-const secrets = readSecrets();
-if (written || process.stdout.isTTY) {
-  const password = /setWebserverPassword\("([^"]*)"\)/.exec(secrets)?.[1];
+const files = await initialise(CONF).catch((error: unknown) => {
+  if (error instanceof InitError) return giveUp(error.message);
+  throw error;
+});
+const isNew = files.some(({ path, written }) => written && path === secretsFile);
+if (isNew) console.log(`The password for HTTP and the key of the console are new, in ${secretsFile}`);
+const password = passwordIn(readSecrets());
+if (password && (isNew || process.stdout.isTTY)) {
   const report = `{"login":"joe","remote":"192.0.2.1","success":false}`;
-  if (password)
-    console.log(`Send a report:\n  curl -u any:${password} -d '${report}' 'http://127.0.0.1:8084/?command=report'`);
+  console.log(`Send a report:\n  curl -u any:${password} -d '${report}' 'http://127.0.0.1:8084/?command=report'`);
 }
 
 if (process.stdin.isTTY && process.stdout.isTTY)
   console.log("At the prompt, help() lists the commands of the console and quit ends the daemon");
 
-process.argv.push("-C", join(CONF, "trackalert.conf"));
-await import("../../index.ts");
+await main([...process.argv.slice(2), "-C", join(CONF, CONFIGURATION)]);

@@ -22,6 +22,9 @@ export const toText = (string: ByteString): string =>
 export const withoutByteOrderMark = (string: ByteString): ByteString =>
   (string.startsWith(BYTE_ORDER_MARK) ? string.slice(BYTE_ORDER_MARK.length) : string) as ByteString;
 
+/** A string of its own, to be kept: a part of another one keeps the whole of that in memory. */
+export const copyOf = <S extends string>(part: S): S => Buffer.from(part, "utf16le").toString("utf16le") as S;
+
 /** Undoes percent-encoding, into any bytes. What is no escape stays as it is. */
 export const percentDecode = (text: string): ByteString =>
   text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))) as ByteString;

@@ -1,7 +1,8 @@
 /** Runs background functions when their time has come. */
 import type { CancelTimer, Clock } from "./clock.ts";
+import { nextCronTime } from "./cron.ts";
 import { Limit } from "./limit.ts";
-import { nextCronTime, type Schedule } from "./schedule.ts";
+import type { Schedule } from "./schedule.ts";
 
 interface BackgroundOptions {
   clock: Clock;

@@ -1,7 +1,7 @@
-/** When background functions run: cron expressions in local time, and intervals. */
+/** When background functions run: cron expressions in local time (cron.ts), and intervals. */
 
 /** `h[h…][:mm][:ss]`, as the reference writes durations. */
-const DURATION = /^(\d+)(?::(\d\d))?(?::(\d\d))?$/;
+const DURATION = /^(\d+)(?::([0-5]\d))?(?::([0-5]\d))?$/;
 
 /** Seconds of a duration: `10` is 36000, `5:01` 18060, `00:00:01` 1. Undefined when it does not parse. */
 export function parseDuration(text: string): number | undefined {
@@ -48,13 +48,3 @@ export class Schedules implements Iterable<Schedule> {
     return this.all.values();
   }
 }
-
-/**
- * The next time that a cron expression matches, in milliseconds since 1970, after the given one. Five fields (minute, hour,
- * day of month, month, day of week) with ranges, steps, lists and names, or a nickname such as `@daily`; both days given
- * means either. In a daylight saving gap a run moves behind it, in a doubled hour a fixed time runs once: see Bun.cron.parse.
- * @returns undefined when it never matches within eight years, as on February 30th
- * @throws {Error} when it is none
- */
-export const nextCronTime = (expression: string, after: number): number | undefined =>
-  Bun.cron.parse(expression, after)?.getTime();

@@ -222,6 +222,14 @@ describe("an answer that is too long", () => {
     expect(toText(cut)).toContain(`(cut: ${bytes(text).length - bytes(kept).length} bytes are missing`);
   });
 
+  test("keeps an error that ends it", () => {
+    const printed = "x".repeat(LARGEST_MESSAGE);
+    const cut = cutToMessage(bytes(`${printed}\nError: no\nstack traceback:`));
+    expect(cut.length).toBeLessThanOrEqual(LARGEST_MESSAGE);
+    const [, kept, missing] = /^(x+)\nError: no\nstack traceback:\n\(cut: (\d+) bytes are missing/.exec(cut)!;
+    expect(kept!.length + Number(missing)).toBe(printed.length);
+  });
+
   test("is cut anywhere when it is not UTF-8", () => {
     const cut = cutToMessage("\x80".repeat(200_000) as ByteString);
     expect(cut.length).toBeGreaterThan(LARGEST_MESSAGE - 10);

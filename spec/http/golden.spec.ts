@@ -65,6 +65,12 @@ const DIFFERENCES: { why: string; when: (exchange: Exchange) => boolean; status:
     status: 200,
   },
   {
+    why: "durations such as 1:2:3 give 0 or odd values → strict, minutes and seconds below 60",
+    when: ({ b }) => b?.includes('"d":"1:90"') ?? false,
+    status: 200,
+    body: { success: true, r_attrs: { s: "0" } },
+  },
+  {
     why: "a custom endpoint that returns only `true` answers 500 → the missing table is empty",
     when: ({ p }) => p.endsWith("ret_bool"),
     status: 200,

@@ -138,6 +138,16 @@ describe.skipIf(ANALYZE === null)(`the unit${ANALYZE ? "" : " (skipped: systemd-
     expect([exitCode, stderr.toString()]).toEqual([0, ""]);
   });
 
+  test("has the path that the program looks at first, and a facility", () => {
+    const unit = readFileSync(UNIT, "utf8");
+    expect(Array.from(unit.matchAll(/^Exec\w+=.*-C (\S+)$/gm), ([, path]) => path)).toEqual([
+      "/etc/wforce/trackalert.conf",
+      "/etc/wforce/trackalert.conf",
+    ]);
+    expect(unit).toContain("trackalert --init /etc/wforce ");
+    expect(unit).toMatch(/^SyslogFacility=daemon$/m);
+  });
+
   test("is hardened", () => {
     // Tenths of systemd's measure: 100 is without any protection, and what is above the threshold fails.
     const checked = Bun.spawnSync([ANALYZE!, "security", "--offline=true", "--threshold=20", "--no-pager", UNIT]);

@@ -198,6 +198,7 @@ describe("a database object", () => {
     expect(await call(loaded, "reload")).toEqual({ a: failed, b: failed });
     expect(await call(loaded, "x")).toEqual({ city: "London" });
     expect(lines).toEqual([`GeoIP database ${failed}`, `GeoIP database ${failed}`]);
+    expect(await loaded.engine.runConsole(toByteString("reloadGeoIPDBs()"))).toBe(toByteString(`Error: ${failed}`));
   });
 });
 
@@ -268,7 +269,7 @@ describe("the deprecated functions", () => {
     const { engine } = loaded;
     for (const definition of geoipConfiguration(engine.geoip, {
       log,
-      complain: engine.complain,
+      complaints: engine.complaints,
       directory: folder,
       folders,
     })) {

@@ -136,6 +136,37 @@ describe("--check-config", () => {
     expect(warnings[0]).toStartWith(warning);
   });
 
+  test("warns of names that nobody defines, where they stand, and in files that it loads", async () => {
+    const warnings = await warningsOf(
+      `
+      local helper = dofile("helper.lua")
+      setBackground("nightly", function()
+        infoLgo("late") -- infoLgo
+        os.exit(helper("infoLgo"))
+      end)
+      if later then infoLgo(math.nothing, math.floor(seen)) end
+      function sets() seen = 1 end
+      setCustomEndpoint("x", function() setAllow(lt) end)`,
+      { "helper.lua": "return function(text)\n  if ngx then ngx.log(text) end\n  return txt\nend" },
+    );
+    expect(warnings).toEqual([
+      'spec.conf:11: no global is named "infoLgo" (also in line 14)',
+      "spec.conf:12: os.exit is not available: use shutdown()",
+      'spec.conf:14: no global is named "later"',
+      "spec.conf:14: there is no math.nothing",
+      expect.stringMatching(/^spec\.conf:16: setAllow is wforce's: it belongs into wforce\.conf; /),
+      'spec.conf:16: no global is named "lt"',
+      'helper.lua:3: no global is named "txt"',
+    ]);
+  });
+
+  test("--strict fails on warnings, and on nothing else", async () => {
+    expect(await check(GOOD, {}, "--strict")).toMatchObject({ code: 0, errors: "" });
+    const { code, lines, errors } = await check(`${GOOD} setBackground("b", function() nosuch() end)`, {}, "--strict");
+    expect([code, errors, lines.at(-1)]).toEqual([1, "", 'warning: spec.conf:7: no global is named "nosuch"']);
+    expect((await check(`${GOOD} warnLog("x")`, {}, "--strict", "--json")).code).toBe(1);
+  });
+
   test("warns of an old database, and not of a state directory that can be made", async () => {
     const database = writeMmdb(map({}));
     const configuration = "newGeoIP2DB('City', 'city.mmdb') setStateDir('made/at/the/start')";

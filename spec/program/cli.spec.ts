@@ -6,8 +6,8 @@ import {
   readCommandLine,
   type ReplayCommand,
   type ServeOptions,
-  UsageError,
 } from "../../lib/program/cli.ts";
+import { UsageError } from "../../lib/program/getopt.ts";
 import { version } from "../../package.json";
 
 const SERVE: ServeOptions = {
@@ -15,7 +15,7 @@ const SERVE: ServeOptions = {
   config: undefined,
   regexes: undefined,
   stamp: false,
-  facility: 3,
+  facility: undefined,
   level: 6,
   verbose: false,
   record: undefined,
@@ -113,10 +113,17 @@ describe("readCommandLine", () => {
   test.each([
     ["--check-config", {}],
     ["--check-config --json", { json: true }],
+    ["--strict --check-config", { strict: true }],
     ["-C FILE --json --check-config -R X", { config: "FILE", regexes: "X", json: true }],
   ] as [string, Partial<CheckOptions>][])("reads %p as a check", async (line, options) => {
-    const nothing = { config: undefined, regexes: undefined, json: false };
+    const nothing = { config: undefined, regexes: undefined, json: false, strict: false };
     expect(await readCommandLine(line.split(" "))).toEqual({ action: "check", options: { ...nothing, ...options } });
+  });
+
+  test("reads --init", async () => {
+    for (const args of [["--init", "DIR"], ["--init=DIR"]]) {
+      expect(await readCommandLine(args)).toEqual({ action: "init", folder: "DIR" });
+    }
   });
 
   test("takes a chunk as it stands", async () => {
@@ -144,6 +151,11 @@ describe("readCommandLine", () => {
     ["-d -s", "--daemon and --systemd"],
     ["--check-config -s", "--check-config and --systemd"],
     ["--check-config -e CMD", "--execute and --check-config"],
+    ["--init", "option '--init' needs a value"],
+    ["--init=", "option --init needs a folder"],
+    ["--init DIR -C FILE", "option --init takes no --config: it writes one"],
+    ["--init DIR -s", "options --init and --systemd exclude each other"],
+    ["--strict", "option --strict needs --check-config"],
     ["--json", "option --json needs --check-config or --replay"],
     ["--run x", "option --run needs --replay"],
     ["--junit x --check-config", "option --junit needs --replay"],
@@ -154,6 +166,7 @@ describe("readCommandLine", () => {
     ["--replay", "option '--replay' needs a value"],
     ["--replay --update FILE", "option '--replay' needs a value, got the option '--update'"],
     ["--replay FILE -C FILE", "option --replay takes no --config: the fixture names its configuration"],
+    ["--replay FILE --update=some", "option --update: nothing or =all expected, got 'some'"],
     ["--replay FILE -s", "options --replay and --systemd exclude each other"],
     ["--replay FILE --run (", "option --run: Invalid regular expression"],
     ["-d -D", "--daemon and --docker"],
@@ -237,7 +250,7 @@ describe("--replay", () => {
     run: undefined,
     json: false,
     junit: undefined,
-    update: false,
+    update: undefined,
     verbose: false,
     regexes: undefined,
   };
@@ -245,12 +258,15 @@ describe("--replay", () => {
     ["--replay a", {}],
     ["--replay=a b c", { files: ["a", "b", "c"] }],
     ["--replay a b --replay c -v", { files: ["a", "b", "c"], verbose: true }],
+    ["--replay a --update=all", { update: "all" }],
+    ["--update --replay a", { update: "mend" }],
+    ["--replay a --update b", { files: ["a", "b"], update: "mend" }],
     ["b --replay a", { files: ["b", "a"] }],
     [
       "--replay a --run ^x --json --junit J --update -R R",
-      { run: /^x/, json: true, junit: "J", update: true, regexes: "R" },
+      { run: /^x/, json: true, junit: "J", update: "mend", regexes: "R" },
     ],
-  ])("%s", async (line, expected) => {
+  ] as [string, Partial<ReplayCommand>][])("%s", async (line, expected) => {
     expect(await readCommandLine(line.split(" "))).toEqual({ action: "replay", options: { ...REPLAY, ...expected } });
   });
 });

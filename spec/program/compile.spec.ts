@@ -36,6 +36,14 @@ test("knows its version", async () => {
   expect(await program.ended).toMatchObject({ code: 0, output: `trackalert ${version}\n` });
 });
 
+test("makes a folder to start from", async () => {
+  const made = join(folder.path, "made");
+  await using program = start("--init", made);
+  expect(await program.ended).toMatchObject({ code: 0, errors: "" });
+  await using check = start("--check-config", "-C", join(made, "trackalert.conf"));
+  expect(await check.ended).toMatchObject({ code: 0, errors: "" });
+});
+
 test("runs a policy with what is embedded, and answers its console", async () => {
   const file = join(folder.path, "spec.conf");
   writeFileSync(

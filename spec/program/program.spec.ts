@@ -210,7 +210,6 @@ describe("a configuration that cannot be used ends the start with exit 1 and not
       "addListener('localhost:80', false, '', '', {})",
       /spec\.conf:1: bad argument #1 to 'addListener' \(an IP address and port/,
     ],
-    ["has a bad key", "setKey('c2hvcnQ=')", /spec\.conf:1: setKey: not the base64 of 32 bytes/],
     [
       "names an endpoint as a built-in command",
       "setCustomEndpoint('report', print)",
@@ -224,6 +223,25 @@ describe("a configuration that cannot be used ends the start with exit 1 and not
     const { code, output, errors } = await program.ended;
     expect([code, output]).toEqual([1, ""]);
     expect(errors).toMatch(message);
+  });
+
+  test("one whose key is refused, which setKey answers and says", async () => {
+    using conf = configuration("controlSocket('127.0.0.1:0')\nif not setKey('c2hvcnQ=') then print('refused') end");
+    await using program = startProgram(["-s", "-C", conf.file]);
+    const { code, output, errors } = await program.ended;
+    expect(code).toBe(1);
+    expect(output).toMatch(/^\S*spec\.conf:2: setKey: not the base64 of 32 bytes\nrefused\n$/);
+    expect(errors).toMatch(/^controlSocket: there is no key: \S*spec\.conf:2: setKey: not the base64 of 32 bytes\n$/);
+  });
+
+  test("one of wforce's, with a hint", async () => {
+    using conf = configuration("\naddWebHook({ 'report' }, { url = 'http://127.0.0.1/' })");
+    await using program = startProgram(["-s", "-C", conf.file]);
+    const { code, errors } = await program.ended;
+    expect(code).toBe(1);
+    expect(errors).toMatch(
+      /^\S*spec\.conf:2: attempt to call a nil value \(global 'addWebHook'\): addWebHook is wforce's: /,
+    );
   });
 
   test("one that is not there, or is a folder", async () => {
@@ -243,12 +261,14 @@ describe("a configuration that cannot be used ends the start with exit 1 and not
     const [, address] = await first.waitFor(LISTENING);
     using same = configuration(`addListener("${address}", false, "", "", {})`);
     await using second = startProgram(["-s", "-C", same.file]);
-    expect(await second.ended).toMatchObject({ code: 1, errors: `cannot listen on ${address}: EADDRINUSE\n` });
+    const inUse = `cannot listen on ${address}: EADDRINUSE: the address is in use, by`;
+    const told = new RegExp(`^${RegExp.escape(inUse)} process \\d+ \\(\\S+\\)\n$`);
+    expect(await second.ended).toMatchObject({ code: 1, errors: expect.stringMatching(told) });
     first.kill("SIGTERM");
     await first.ended;
     using twice = configuration(`for i = 1, 2 do addListener("${address}", false, "", "", {}) end`);
     await using third = startProgram(["-s", "-C", twice.file]);
-    expect(await third.ended).toMatchObject({ code: 1, errors: `cannot listen on ${address}: EADDRINUSE\n` });
+    expect(await third.ended).toMatchObject({ code: 1, errors: `${inUse} this process\n` });
   });
 
   test("one whose path is longer than Lua can show", async () => {
@@ -269,7 +289,12 @@ describe("a configuration that cannot be used ends the start with exit 1 and not
     using conf = configuration(`${PREAMBLE} addListener("127.0.0.1:${port}", false, "", "", {})`);
     await using program = startProgram(["-s", "-C", conf.file]);
     const { code, errors } = await program.ended;
-    expect([code, errors]).toEqual([1, `cannot listen on 127.0.0.1:${port}: EADDRINUSE\n`]);
+    expect(code).toBe(1);
+    expect(errors).toMatch(
+      new RegExp(
+        `^cannot listen on 127\\.0\\.0\\.1:${port}: EADDRINUSE: the address is in use, by process ${process.pid} `,
+      ),
+    );
     await new Promise((resolve) => taken.close(resolve));
   });
 });

@@ -203,9 +203,11 @@ describe.skipIf(NO_NAMESPACE !== undefined)(`/dev/log${skipped(NO_NAMESPACE)}`, 
 
   test("gets nothing when standard output is the journal, which gets each line's level instead", async () => {
     const stream = "export JOURNAL_STREAM=$(stat -L -c %d:%i /proc/$$/fd/1)\n";
-    await using setup = start(LINES, withDevLog(stream + WITH_DEV_LOG));
+    await using setup = start(LINES, withDevLog(stream + WITH_DEV_LOG), ["-s", "-f", "local3"]);
     await setup.program.waitFor(LISTENING);
-    expect(setup.program.output()).toMatch(/^<3>E: login="joe\\n<0>forged"\n<6>I\n<5>listening on \S+\n$/);
+    const [warning, ...lines] = setup.program.output().split("\n");
+    expect(warning).toBe("<4>-f has no effect under the journal: set SyslogFacility= in the unit");
+    expect(lines.join("\n")).toMatch(/^<3>E: login="joe\\n<0>forged"\n<6>I\n<5>listening on \S+\n$/);
     expect(setup.receiver.read()).toEqual([]);
   });
 });
