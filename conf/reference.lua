@@ -8,14 +8,15 @@
 
 --- The daemon ---------------------------------------------------------------------------------------------------------
 
-addListener("127.0.0.1:8084", false, "", "", {}) -- (C) address and port, TLS, certificate, key, options. May be called often
+addListener("127.0.0.1:8084", false, "", "", {}) -- (C) address and port, TLS, certificate, key, options. May be called often;
+-- [::] also serves IPv4, unless that has a listener of its own on the port
 addListener("[::1]:8443", true, "cert.pem", "key.pem", { minimum_protocol = "TLSv1.2" }) -- (C) with TLS: PEM files and the
 -- options MinProtocol, MaxProtocol (TLSv1.0 to TLSv1.3), Protocol, CipherString, Groups, SignatureAlgorithms, Options
 webserver("127.0.0.1:8084", "password") -- (C) deprecated: addListener and setWebserverPassword in one
-setWebserverPassword("password") -- (C) for HTTP basic authentication, any user name. Without one, what needs it is refused
+setWebserverPassword("password") -- (C) for HTTP basic authentication, any user name; any bytes. Without one, what needs it is refused
 setMetricsNoPassword() -- (C) /metrics needs no password
 setMaxWebserverConns(10000) -- (C) requests in flight; more are answered 503
-addACL("192.0.2.0/24") -- (C) adds to who may connect; "!192.0.2.1/32" excludes
+addACL("192.0.2.0/24") -- (C) adds to who may connect; "!192.0.2.1/32" excludes; ::ffff:192.0.2.0/120 is 192.0.2.0/24
 setACL({ "127.0.0.0/8", "::1/128" }) -- (C) replaces who may connect
 controlSocket("127.0.0.1:4004") -- (C) where the console listens; port 4004 unless given
 setKey("base64 of 32 bytes") -- (C) the key of the console; answers true, or false when it is none
@@ -137,7 +138,7 @@ newNetmaskFromCA(ca, 24) -- another
 mask:toStringNetwork() -- 192.0.2.0/24
 mask:match(ca)
 local group = newNetmaskGroup() -- a NetmaskGroup: the longest mask decides
-group:addMask("!192.0.2.7/32") -- with ! it excludes
+group:addMask("!192.0.2.7/32") -- with ! it excludes; a mask of ::ffff:a.b.c.d holds a.b.c.d too, and has /96 or more
 group:match(ca)
 group:size()
 group:clear()

@@ -70,6 +70,7 @@ describe("--check-config", () => {
       "custom stats         none",
       "counters             none",
       "proxy                none",
+      "history              none",
       "OK",
     ]);
   });
