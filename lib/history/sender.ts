@@ -53,7 +53,7 @@ export class Sender {
   private underWay = 0;
   /** Set from the first failure until all turns have come back. */
   private failure: { error: StoreError; turn: number | undefined } | undefined;
-  /** What goes with every turn, which then has all that waits. */
+  /** What goes with every turn, which then has all that waits; and nothing is committed unless that is asked for. */
   mark: (() => Write[]) | undefined;
   private commitDue = false;
   private scheduled = false;
@@ -200,6 +200,7 @@ export class Sender {
 
   private added(): void {
     if (this.outbox.waitingCount >= ROWS_A_TURN) this.pump(true);
+    if (this.mark) return;
     this.cancelCommit ??= this.options.clock.after(this.options.batch, () => {
       this.cancelCommit = undefined;
       this.commitDue = true;
