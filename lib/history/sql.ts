@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../byte-string.ts";
 import type { Condition, Filter, Range } from "./filter.ts";
-import { type Column, COLUMN_NAMES, COLUMNS, type Value } from "./row.ts";
+import { type Column, COLUMN_NAMES, type Value } from "./row.ts";
 import type { Question } from "./store.ts";
 
 /** A value as a database takes it. */
