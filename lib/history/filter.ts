@@ -5,7 +5,7 @@ import { DURATION_EXAMPLES, parseDuration } from "../time/duration.ts";
 import { type Column, COLUMN_NAMES, COLUMNS, isColumn, keptText, type Value } from "./row.ts";
 
 /** All of them must hold. */
-export type Filter = Condition[];
+export type Filter = readonly Condition[];
 
 export type Condition =
   /** Any of these values. */

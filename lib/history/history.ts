@@ -89,7 +89,10 @@ export class History {
     this.sender.addRow(row);
   }
 
-  /** Has writes go with all that waits, whenever it is sent, in one transaction: for what is to be known of it exactly. */
+  /**
+   * Has writes go with all that waits, whenever it is sent, in one transaction: for what is to be known of it exactly. From
+   * then on {@link flush} commits, and no time that passes.
+   */
   markTurns(mark: () => Write[]): void {
     this.sender.mark = mark;
   }

@@ -31,6 +31,8 @@ export class Outbox {
   private head = 0;
   private sent: { turn: number; entries: Entry[] }[] = [];
   private size = 0;
+  private addedSoFar = 0;
+  private goneSoFar = 0;
 
   /** @param dropped told how many rows there was no room for */
   constructor(private readonly dropped: (rows: number) => void) {}
@@ -44,9 +46,19 @@ export class Outbox {
     return this.waiting.length - this.head;
   }
 
-  /** Whether all is durable. */
-  get isEmpty(): boolean {
-    return this.waitingCount === 0 && this.sent.length === 0;
+  /** How many entries were ever added. */
+  get added(): number {
+    return this.addedSoFar;
+  }
+
+  /** How many of them, in their order, are sent or gone. */
+  get taken(): number {
+    return this.addedSoFar - this.waitingCount;
+  }
+
+  /** How many of them are durable, or given up. */
+  get gone(): number {
+    return this.goneSoFar;
   }
 
   get rowCount(): number {
@@ -105,12 +117,14 @@ export class Outbox {
 
   private add(entry: Entry): void {
     this.waiting.push(entry);
+    this.addedSoFar++;
     this.size += entry.size;
     if (this.size > MOST_BYTES) this.bound();
   }
 
   private forget(entries: Entry[]): number {
     let rows = 0;
+    this.goneSoFar += entries.length;
     for (const { what, size } of entries) {
       this.size -= size;
       if (isRow(what)) rows++;

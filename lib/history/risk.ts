@@ -97,23 +97,18 @@ const unseenValues = ([, ...others]: LevelUsage[], kinds: (level: LevelUsage) =>
 /** Levels of all hierarchies: more would make each success that is learnt expensive. */
 const MOST_LEVELS = 32;
 
-/** What is wrong with hierarchies, if so. */
+/** What is wrong with hierarchies, if so. A feature is in one of them, once. */
 export function hierarchyProblem(hierarchies: readonly Hierarchy[]): string | undefined {
-  if (hierarchies.length === 0) return "at least one hierarchy expected";
-  if (hierarchies.flat().length > MOST_LEVELS) return `more than ${MOST_LEVELS} levels`;
+  const levels = hierarchies.flat();
+  if (levels.length > MOST_LEVELS) return `more than ${MOST_LEVELS} levels`;
   const names = new Set<ByteString>();
-  for (const [i, hierarchy] of hierarchies.entries()) {
-    const where = `hierarchy ${i + 1}`;
-    if (hierarchy.length === 0) return `${where}: at least one level expected`;
-    for (const { name, weight } of hierarchy) {
-      const problem = featureProblem(name);
-      if (problem) return `${where}: ${problem}`;
-      if (hierarchy.filter((level) => level.name === name).length > 1)
-        return `${where}: '${toText(name)}' is there twice`;
-      if (!(weight > 0 && weight < Infinity))
-        return `${where}: ${toText(name)}: a weight above 0 expected, got ${weight}`;
-      names.add(name);
-    }
+  for (const { name, weight } of levels) {
+    const shown = JSON.stringify(toText(name));
+    const problem = featureProblem(name);
+    if (problem) return problem;
+    if (names.has(name)) return `${shown} is there twice`;
+    if (!(weight > 0 && weight <= 1)) return `weight of ${shown}: number above 0 and up to 1 expected, got ${weight}`;
+    names.add(name);
   }
   return undefined;
 }

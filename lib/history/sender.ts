@@ -22,6 +22,8 @@ export type Outcome = Reply | { away: true };
 
 interface Asked {
   question: Question;
+  /** How many entries were added before it: it goes with the last of them, or later. */
+  after: number;
   /** Milliseconds of the monotonic clock when it is given up. */
   deadline: number;
   resolve: (outcome: Outcome) => void;
@@ -45,7 +47,7 @@ export class Sender {
   /** Whether the store takes turns. */
   private usable = false;
   private closed = false;
-  /** They go with the turn that has the last of what waits. */
+  /** They wait for the turn that has the last of what was added before them. */
   private readonly questions: Asked[] = [];
   /** Those without an answer, in the order in which they will be given up. */
   private readonly unanswered = new Set<Asked>();
@@ -53,7 +55,7 @@ export class Sender {
   private underWay = 0;
   /** Set from the first failure until all turns have come back. */
   private failure: { error: StoreError; turn: number | undefined } | undefined;
-  /** What goes with every turn, which then has all that waits. */
+  /** What goes with every turn, which then has all that waits; and nothing is committed unless that is asked for. */
   mark: (() => Write[]) | undefined;
   private commitDue = false;
   private scheduled = false;
@@ -92,7 +94,7 @@ export class Sender {
       return this.goAway(error);
     }
     this.usable = true;
-    this.pump(true);
+    this.pump();
   }
 
   addRow(row: Row): void {
@@ -110,13 +112,13 @@ export class Sender {
     if (!this.usable) return Promise.resolve({ away: true });
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     this.questions.push(this.await(question, resolve));
-    if (this.store!.isInline) this.pump(true);
+    if (this.store!.isInline) this.pump();
     else if (!this.scheduled) {
       // What comes in one turn of the event loop travels together.
       this.scheduled = true;
       setImmediate(() => {
         this.scheduled = false;
-        this.pump(true);
+        this.pump();
       });
     }
     return promise;
@@ -139,9 +141,11 @@ export class Sender {
 
   /** Makes all durable that was added before. @returns whether it is */
   async flush(): Promise<boolean> {
-    while (this.usable && !this.outbox.isEmpty) {
+    const { outbox } = this;
+    const all = outbox.added;
+    while (this.usable && outbox.gone < all) {
       this.commitDue = true;
-      this.pump(true);
+      this.pump();
       await this.progress.promise;
     }
     return this.usable;
@@ -177,7 +181,7 @@ export class Sender {
 
   private await(question: Question, resolve: Asked["resolve"]): Asked {
     const { clock, timeout } = this.options;
-    const asked = { question, resolve, deadline: clock.monotonic() + timeout + GRACE };
+    const asked = { question, after: this.outbox.added, resolve, deadline: clock.monotonic() + timeout + GRACE };
     this.unanswered.add(asked);
     this.cancelSweep ??= clock.after(GRACE, this.sweep);
     return asked;
@@ -199,33 +203,38 @@ export class Sender {
   };
 
   private added(): void {
-    if (this.outbox.waitingCount >= ROWS_A_TURN) this.pump(true);
+    if (this.outbox.waitingCount >= ROWS_A_TURN) this.pump();
+    if (this.mark) return;
     this.cancelCommit ??= this.options.clock.after(this.options.batch, () => {
       this.cancelCommit = undefined;
       this.commitDue = true;
-      this.pump(true);
+      this.pump();
     });
   }
 
   /** Sends as many turns as may be under way. */
-  private pump(now: boolean): void {
-    while (now && this.usable && !this.failure && this.underWay < MOST_TURNS) {
+  private pump(): void {
+    while (this.usable && !this.failure && this.underWay < MOST_TURNS) {
       const turn = this.turn + 1;
       const writes = this.outbox.take(turn, this.mark !== undefined);
       if (writes.length > 0 && this.mark) writes.push(...this.mark());
-      const last = this.outbox.waitingCount === 0;
-      const questions = last ? this.questions.splice(0).filter((asked) => this.unanswered.has(asked)) : [];
-      const commit = last && (this.commitDue || questions.some(({ question }) => question.ask === "forget"));
-      const nothing = writes.length === 0 && questions.length === 0;
-      if (nothing && !(commit && !this.outbox.isEmpty)) {
-        if (commit) this.commitDue = false;
-        return;
-      }
-      if (commit) this.commitDue = false;
+      const questions = this.takeQuestions();
+      const commit =
+        (this.commitDue && this.outbox.gone < this.outbox.added) ||
+        questions.some(({ question }) => question.ask === "forget");
+      this.commitDue = false;
+      if (writes.length === 0 && questions.length === 0 && !commit) return;
       this.turn = turn;
       this.send(turn, writes, questions, commit);
-      if (last) return;
     }
+  }
+
+  /** Those that see, when they are sent now, all that was added before them; without those that are given up. */
+  private takeQuestions(): Asked[] {
+    const { questions, outbox } = this;
+    const first = questions.findIndex(({ after }) => after > outbox.taken);
+    const ready = questions.splice(0, first < 0 ? questions.length : first);
+    return ready.filter((asked) => this.unanswered.has(asked));
   }
 
   private send(turn: number, writes: Write[], asked: Asked[], commit: boolean): void {
@@ -250,9 +259,8 @@ export class Sender {
     this.progress.resolve();
     this.progress = Promise.withResolvers();
     if (this.failure) return this.recover();
-    const more = this.questions.length > 0 || this.outbox.waitingCount >= ROWS_A_TURN || this.commitDue;
-    this.pump(more);
-    if (!this.outbox.isEmpty) this.added();
+    if (this.questions.length > 0 || this.outbox.waitingCount >= ROWS_A_TURN || this.commitDue) this.pump();
+    if (this.outbox.gone < this.outbox.added) this.added();
   }
 
   private fail(error: StoreError, turn: number | undefined): void {
@@ -318,8 +326,8 @@ export class Sender {
     }
     this.saidAway = false;
     this.droppedWhileAway = 0;
-    this.pump(true);
-    if (!this.outbox.isEmpty) this.added();
+    this.pump();
+    if (this.outbox.gone < this.outbox.added) this.added();
   }
 
   private drop(rows: number): void {

@@ -145,7 +145,7 @@ export class ImportFile implements AsyncDisposable {
       return false;
     }
     if (this.position.isKnown(line)) {
-      this.position.pass(line);
+      this.position.passKnown(line);
       return false;
     }
     this.lines++;

@@ -15,25 +15,30 @@ export class Position {
   /** In the order of the file; those before `head` are behind the offset. */
   private lines: Taking[] = [];
   private head = 0;
-  /** Where lines begin that were taken when the file was last read. */
-  private readonly before: Set<number>;
+  /** Where lines beyond the offset begin that are done, in this reading or the one before. */
+  private readonly ahead: Set<number>;
 
   constructor(
     private offset: number,
     ahead: readonly number[],
   ) {
-    this.before = new Set(ahead);
+    this.ahead = new Set(ahead);
   }
 
   /** Whether a line was taken when the file was last read. */
   isKnown(line: Line): boolean {
-    return this.before.has(line.start);
+    return this.ahead.has(line.start);
   }
 
-  /** A line that tells of no report, or was taken before, is passed. */
+  /** A line that tells of no report. */
   pass({ end }: Line): void {
     if (this.head < this.lines.length) this.lines.at(-1)!.end = end;
     else this.offset = end;
+  }
+
+  /** A line that was taken when the file was last read. */
+  passKnown(line: Line): void {
+    this.done(this.take(line));
   }
 
   /** The report of a line is read, and will be {@link done}. */
@@ -45,7 +50,11 @@ export class Position {
 
   done(taking: Taking): void {
     taking.done = true;
-    while (this.lines[this.head]?.done) this.offset = this.lines[this.head++]!.end;
+    this.ahead.add(taking.start);
+    for (let first = this.lines[this.head]; first?.done; first = this.lines[++this.head]) {
+      this.offset = first.end;
+      this.ahead.delete(first.start);
+    }
     if (this.head < this.lines.length / 2) return;
     this.lines = this.lines.slice(this.head);
     this.head = 0;
@@ -53,11 +62,6 @@ export class Position {
 
   /** Bytes up to which all is done, and where lines beyond begin that are done. */
   get current(): { position: number; ahead: number[] } {
-    const ahead = this.lines
-      .slice(this.head)
-      .filter(({ done }) => done)
-      .map(({ start }) => start);
-    const known = [...this.before].filter((start) => start >= this.offset);
-    return { position: this.offset, ahead: [...known, ...ahead] };
+    return { position: this.offset, ahead: [...this.ahead] };
   }
 }

@@ -1,6 +1,6 @@
 /** `trackalert --import FILE…`: teaches the memory from what was recorded, and tells how that went. */
 import { ConfigError, loadConfig, type Loaded } from "../configuration/load-config.ts";
-import { storeOf } from "../history/place.ts";
+import { storeInPlace } from "../history/place.ts";
 import { StoreError } from "../history/store.ts";
 import { escapeControls, Level, Log } from "../log/log.ts";
 import { type HttpClient, HttpFailure } from "../net/http-client.ts";
@@ -99,7 +99,7 @@ class Import {
     if (!history) throw new ConfigError(`${this.options.config}: there is no history to learn (newHistory)`);
     if (config.stateDir !== undefined) opened.use(StateLock.take(config.stateDir));
     const store = new WatchedStore(
-      storeOf(history.settings, { clock: this.options.clock, log, stateDir: config.stateDir }),
+      storeInPlace(history.settings, { clock: this.options.clock, log, stateDir: config.stateDir }),
     );
     await history.open(store);
     opened.defer(() => void history.cut());

@@ -3,7 +3,7 @@ import type { Question, Reply, Store, StoreError, Tidied, Tidying, Turn, TurnDon
 
 export class WatchedStore implements Store {
   readonly name: string;
-  readonly isInline = false;
+  readonly isInline: boolean;
   /** Why it could not be used the last time, if so. */
   problem: string | undefined;
   private waiting = 0;
@@ -11,6 +11,7 @@ export class WatchedStore implements Store {
 
   constructor(private readonly store: Store) {
     this.name = store.name;
+    this.isInline = store.isInline;
   }
 
   /** Whether somebody waits for an answer. */

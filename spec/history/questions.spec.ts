@@ -1,7 +1,7 @@
 /** One suite for all stores: the same calls, the same answers. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { type Filter, readFilter } from "../../lib/history/filter.ts";
+import { type Condition, type Filter, readFilter } from "../../lib/history/filter.ts";
 import { type Column, COLUMN_NAMES, COLUMNS, keptText, type Row, type Value } from "../../lib/history/row.ts";
 import { type Backend, BACKENDS, bytes, openHistory, row, START, type TestHistory } from "../support/history.ts";
 import { Random } from "../support/random.ts";
@@ -61,7 +61,7 @@ function randomRow(random: Random): Row {
 
 function randomFilter(random: Random): Filter {
   const columns = COLUMN_NAMES.filter((column) => column !== "t" && random.chance(0.12));
-  const filter: Filter = columns.map((column) => {
+  const filter: Condition[] = columns.map((column) => {
     const values = [...random.list(3, () => randomValue(random, column)), randomValue(random, column)];
     return { column, values: values.filter((value) => value !== null) };
   });

@@ -128,23 +128,16 @@ describe("hierarchies", () => {
   });
 
   test.each([
-    [[], "at least one hierarchy expected"],
-    [[[]], "hierarchy 1: at least one level expected"],
-    [[[{ name: "", weight: 1 }]], "hierarchy 1: a feature without a name"],
-    [[[{ name: "a", weight: 1 }], [{ name: "b", weight: 0 }]], "hierarchy 2: b: a weight above 0 expected, got 0"],
-    [[[{ name: "a", weight: NaN }]], "hierarchy 1: a: a weight above 0 expected, got NaN"],
+    [[[{ name: "", weight: 1 }]], "a feature without a name"],
     [
-      [
-        [
-          { name: "a", weight: 1 },
-          { name: "a", weight: 1 },
-        ],
-      ],
-      "hierarchy 1: 'a' is there twice",
+      [[{ name: "a", weight: 1 }], [{ name: "b", weight: 0 }]],
+      'weight of "b": number above 0 and up to 1 expected, got 0',
     ],
+    [[[{ name: "a", weight: NaN }]], 'weight of "a": number above 0 and up to 1 expected, got NaN'],
+    [[[{ name: "a", weight: 1 }], [{ name: "a", weight: 1 }]], '"a" is there twice'],
     [[Array.from({ length: 33 }, (_, i) => ({ name: `l${i}`, weight: 1 }))], "more than 32 levels"],
-    [[[{ name: "x".repeat(65), weight: 1 }]], "hierarchy 1: a feature's name has more than 64 bytes"],
-  ])("that cannot be used are refused: %j", (hierarchies, problem) => {
+    [[[{ name: "x".repeat(65), weight: 1 }]], "a feature's name has more than 64 bytes"],
+  ])("that cannot be used are refused: %#", (hierarchies, problem) => {
     expect(hierarchyProblem(hierarchies as unknown as Hierarchy[])).toBe(problem);
   });
 });

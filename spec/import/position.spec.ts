@@ -30,11 +30,13 @@ describe("a position", () => {
     const position = new Position(10, [30, 40]);
     const line = position.take(lineOf(10, 30));
     expect([lineOf(30, 40), lineOf(50, 60)].map((one) => position.isKnown(one))).toEqual([true, false]);
-    position.pass(lineOf(30, 40));
+    position.passKnown(lineOf(30, 40));
     // The line at 40 has not been read again yet.
     expect(position.current).toEqual({ position: 10, ahead: [30, 40] });
     position.done(line);
     expect(position.current).toEqual({ position: 40, ahead: [40] });
+    position.passKnown(lineOf(40, 45));
+    expect(position.current).toEqual({ position: 45, ahead: [] });
   });
 
   property("counts each line once, however often reading is broken off", 100, (random) => {
@@ -50,7 +52,8 @@ describe("a position", () => {
         if (random.chance(0.5) && read < lines.length) {
           const at = read++;
           const line = lineOf(at, at + 1);
-          if (!lines[at] || position.isKnown(line)) position.pass(line);
+          if (!lines[at]) position.pass(line);
+          else if (position.isKnown(line)) position.passKnown(line);
           else {
             const taking = position.take(line);
             waiting.push(() => {

@@ -95,8 +95,9 @@ export class Answering {
 
   /** A login also as the hash that may stand for it. */
   private stored(column: Column, values: Value[]): Bound[] {
-    if (column !== "login") return values.map(bind);
-    return values.flatMap((login) => this.formsOf(login as ByteString));
+    const different = [...new Set(values)];
+    if (column !== "login") return different.map(bind);
+    return different.flatMap((login) => this.formsOf(login as ByteString));
   }
 
   private formsOf(login: ByteString): Buffer[] {

@@ -133,8 +133,9 @@ export async function migrate(sql: SQL, migrations = MIGRATIONS): Promise<void> 
 
 /** @returns 0 when there is none */
 async function versionOf(sql: SQL): Promise<number> {
-  const [found] = await sql.unsafe(`select to_regclass('${SCHEMA}.version') is not null as there`);
-  if (!found.there) return 0;
+  // Of the catalog itself: what to_regclass answers may be older than a lock that was waited for.
+  const found = await sql.unsafe(`select 1 from pg_tables where schemaname = '${SCHEMA}' and tablename = 'version'`);
+  if (found.length === 0) return 0;
   const [{ version }] = await sql.unsafe(`select max(version) as version from ${SCHEMA}.version`);
   return version as number;
 }

@@ -156,8 +156,6 @@ export class PostgresStore implements Store {
       connection: {
         application_name: "trackalert",
         statement_timeout: String(timeout),
-        // A crash of the server may take the last moments, as a power cut does from SQLite.
-        synchronous_commit: "off",
       },
     });
   }
@@ -185,18 +183,20 @@ export class PostgresStore implements Store {
   }
 
   private async perform(turn: Turn, { turns, answering }: Connected): Promise<TurnDone> {
-    if (turn.writes.length > 0) await this.write(turn, turns);
+    if (turn.writes.length > 0 || turn.commit) await this.write(turn, turns);
     const replies = await Promise.all(turn.questions.map((question) => this.reply(turns, answering, question)));
     if (turn.questions.some(({ ask }) => ask === "forget")) this.writing.forgetAll();
-    return { replies, durable: true };
+    return { replies, durable: turn.commit };
   }
 
   /** All of it or nothing, and never twice. */
-  private async write({ number, writes }: Turn, turns: Session): Promise<void> {
+  private async write({ number, writes, commit }: Turn, turns: Session): Promise<void> {
     const { clock } = this.options;
     for (let tries = 1; ; tries++) {
       try {
         await turns.begin(async (tx) => {
+          // Turns become durable in their order, so one that is synchronous makes those before it durable, too.
+          if (!commit) await change(tx, { text: "set local synchronous_commit = off", values: [] });
           await change(tx, {
             text: `insert into ${SCHEMA}.writers values (?, ?, ?)
               on conflict (writer) do update set turn = excluded.turn, t = excluded.t`,

@@ -117,6 +117,13 @@ export class SqliteStore {
     });
   }
 
+  /** Looks at all of a file that is not too large. @throws {StoreError} for one that is corrupt */
+  check(): void {
+    this.guard(({ database }) => {
+      if (statSync(this.options.path).size <= CHECKED_WHOLE) check(database);
+    });
+  }
+
   /** Writes a copy of what is committed. @throws {StoreError} */
   backup(target: string): void {
     this.guard(({ database }) => {
@@ -140,8 +147,14 @@ export class SqliteStore {
 
   /** What was not committed is lost. */
   close(): void {
-    this.file?.database.close(false);
+    const { file } = this;
     this.file = undefined;
+    if (!file) return;
+    try {
+      file.database.close(true);
+    } catch {
+      // A file that is corrupt or away cannot be closed in good order.
+    }
   }
 
   private prepare(database: Database): void {
@@ -275,7 +288,9 @@ export function fileProblem(path: string): string | undefined {
   const store = new SqliteStore({ path, readonly: true, timeout: null });
   try {
     accessSync(path, constants.W_OK);
+    if (!statSync(path).isFile()) return `${path}: it cannot be written: it is no file`;
     store.open();
+    store.check();
     return undefined;
   } catch (error) {
     if (!(error instanceof StoreError)) return `${path}: it cannot be written: ${(error as Error).message}`;

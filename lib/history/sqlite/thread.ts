@@ -13,8 +13,9 @@ import {
 import type { Called, Calls, Message } from "./protocol.ts";
 import type { SqliteOptions } from "./store.ts";
 
-/** Found from source and, where the compiler was given the file as an entry, from the executable. */
-const WORKER = new URL("./worker.ts", import.meta.url).href;
+/** The executable has it as an entry of its own (`compile` in package.json), beside the program: one level of folders less. */
+const FILE = Bun.isStandaloneExecutable ? "./lib/history/sqlite/worker.ts" : "./worker.ts";
+const WORKER = new URL(FILE, import.meta.url).href;
 
 interface Pending {
   resolve: (value: unknown) => void;
