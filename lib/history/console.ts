@@ -1,6 +1,6 @@
+import { formatTime } from "../log/log.ts";
 /** What the console shows of the history. */
-import { type ByteString, toText } from "../byte-string.ts";
-import { formatTime } from "../log.ts";
+import { type ByteString, toText } from "../text/byte-string.ts";
 import { shownValue } from "./filter.ts";
 import type { History } from "./history.ts";
 import { COLUMN_NAMES, MORE, type Row } from "./row.ts";

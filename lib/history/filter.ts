@@ -1,6 +1,6 @@
 /** Filters of questions as values: which rows are meant. */
-import { formatAddress, parseAddress, parseNetmask, unmapAddress } from "../address.ts";
-import { type ByteString, toByteString, toText } from "../byte-string.ts";
+import { formatAddress, parseAddress, parseNetmask, unmapAddress } from "../address/address.ts";
+import { type ByteString, toByteString, toText } from "../text/byte-string.ts";
 import { DURATION_EXAMPLES, parseDuration } from "../time/duration.ts";
 import { type Column, COLUMN_NAMES, COLUMNS, isColumn, keptText, type Value } from "./row.ts";
 

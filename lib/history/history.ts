@@ -1,3 +1,6 @@
+import type { Log } from "../log/log.ts";
+import { Counter, Gauge } from "../stats/metric.ts";
+import type { Metrics } from "../stats/metrics.ts";
 /**
  * The history as policies, console and page see it: takes rows over and returns at once, and answers questions.
  *
@@ -7,11 +10,8 @@
  *      └── Housekeeping                    what is too old goes; hours are counted
  * ```
  */
-import type { ByteString } from "../byte-string.ts";
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
-import { Counter, Gauge } from "../metric.ts";
-import type { Metrics } from "../metrics.ts";
+import type { ByteString } from "../text/byte-string.ts";
+import type { Clock } from "../time/clock.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { QueryTimes } from "./query-times.ts";
 import type { Row } from "./row.ts";

@@ -1,6 +1,6 @@
+import type { Log } from "../log/log.ts";
 /** Keeps the history small: deletes what is too old, a piece at a time, and counts the hours that are over. */
-import type { CancelTimer, Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
+import type { CancelTimer, Clock } from "../time/clock.ts";
 import type { Sender } from "./sender.ts";
 import type { HistorySettings } from "./settings.ts";
 import { HOUR } from "./sql.ts";

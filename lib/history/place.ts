@@ -1,6 +1,6 @@
+import type { Log } from "../log/log.ts";
 /** From where the history is to the store that keeps it there. */
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
+import type { Clock } from "../time/clock.ts";
 import { PostgresStore } from "./postgres/store.ts";
 import { findPassword } from "./postgres/target.ts";
 import { type HistorySettings, IN_MEMORY, pathOf } from "./settings.ts";

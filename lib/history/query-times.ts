@@ -1,6 +1,6 @@
+import { Histogram } from "../stats/metric.ts";
 /** How long questions took, the slowest of the last five minutes among them. */
-import type { Clock } from "../clock.ts";
-import { Histogram } from "../metric.ts";
+import type { Clock } from "../time/clock.ts";
 
 const MINUTE = 60_000;
 const MINUTES = 5;

@@ -1,5 +1,5 @@
 /** A row of the history: one report, as its columns. */
-import { type ByteString, toByteString } from "../byte-string.ts";
+import { type ByteString, toByteString } from "../text/byte-string.ts";
 
 /**
  * What a column holds. A text is bytes, over {@link LONGEST_TEXT} its beginning and a hash; an address is 4 or 16 bytes in

@@ -2,7 +2,7 @@
  * Questions as SQL, for SQLite and PostgreSQL alike. Values are bound, never pasted; what is pasted are the names of columns
  * and tables, which are this program's.
  */
-import type { ByteString } from "../byte-string.ts";
+import type { ByteString } from "../text/byte-string.ts";
 import type { Condition, Filter, Range } from "./filter.ts";
 import { type Column, COLUMN_NAMES, type Value } from "./row.ts";
 import type { Question } from "./store.ts";

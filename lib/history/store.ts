@@ -12,7 +12,7 @@
  * ```
  * A new kind of write or question is added to {@link Write} or {@link Question} and to both stores.
  */
-import type { ByteString } from "../byte-string.ts";
+import type { ByteString } from "../text/byte-string.ts";
 import type { Filter } from "./filter.ts";
 import type { Column, Row, Value } from "./row.ts";
 

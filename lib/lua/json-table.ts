@@ -1,6 +1,6 @@
 /** Lua tables as JSON texts whose strings are bytes, and back. */
-import type { ByteString } from "../byte-string.ts";
-import type { Json } from "../json.ts";
+import type { ByteString } from "../text/byte-string.ts";
+import type { Json } from "../text/json.ts";
 import { LuaError, type LuaTable, type LuaValue } from "./state.ts";
 
 /** Levels of tables that a text may hold. */

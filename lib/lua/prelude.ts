@@ -1,10 +1,10 @@
 /** Installs the prelude: what is written in Lua of the engine, and the host functions that it needs. */
-import { toByteString } from "../byte-string.ts";
-import type { Clock } from "../clock.ts";
-import type { GeoIPDatabases } from "../geoip-databases.ts";
-import type { HttpClient } from "../http-client.ts";
-import type { Log } from "../log.ts";
+import type { GeoIPDatabases } from "../geoip/geoip-databases.ts";
+import type { HttpClient } from "../net/http-client.ts";
+import { type ByteString, toByteString } from "../text/byte-string.ts";
+import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
+import type { Complaints } from "./complaints.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import { addressFunctions } from "./functions/address.ts";
 import { consoleOutputFunctions } from "./functions/console.ts";
@@ -12,7 +12,7 @@ import { geoipLookups } from "./functions/geoip.ts";
 import { historyCommands } from "./functions/history-console.ts";
 import { type HistoryAccess, historyAdd, historyQuestions } from "./functions/history.ts";
 import { httpRequestFunction, socketRequestFunction } from "./functions/http.ts";
-import { lua51Functions, requireFunctions, systemFunctions } from "./functions/lua51.ts";
+import { lua51Functions, requireFunctions, sourceFunctions, systemFunctions } from "./functions/lua51.ts";
 import { moduleFunctions } from "./functions/modules.ts";
 import { sleepFunction, type WaitingFunction } from "./functions/wait.ts";
 import addressChunk from "./prelude/address.lua" with { type: "text" };
@@ -20,6 +20,7 @@ import argumentsChunk from "./prelude/arguments.lua" with { type: "text" };
 import bitChunk from "./prelude/bit.lua" with { type: "text" };
 import consoleChunk from "./prelude/console.lua" with { type: "text" };
 import coroutineChunk from "./prelude/coroutine.lua" with { type: "text" };
+import definedChunk from "./prelude/defined.lua" with { type: "text" };
 import finalizersChunk from "./prelude/finalizers.lua" with { type: "text" };
 import geoipChunk from "./prelude/geoip.lua" with { type: "text" };
 import historyChunk from "./prelude/history.lua" with { type: "text" };
@@ -37,15 +38,15 @@ interface PreludeOptions {
   state: LuaState;
   tasks: Tasks;
   clock: Clock;
-  log: Log;
   geoip: GeoIPDatabases;
   http: HttpClient;
   output: ConsoleOutput;
   history: HistoryAccess;
   /** Whether a function that is for the console alone may run now. */
   allowed: (name: string) => boolean;
-  /** Tells of a mistake in what the policy asked for. */
-  complain: (problem: string) => void;
+  complaints: Complaints;
+  /** Takes what each file compiles to. */
+  onCompiled: ((chunk: ByteString) => void) | undefined;
 }
 
 /** What the engine calls: each takes the policy's function and a packed value (see codec.ts). */
@@ -56,11 +57,13 @@ export interface Drivers {
   runConsole: Reference;
   /** What stands for the history: see history.lua. */
   history: Reference;
+  /** Takes the name of a global and perhaps of a field, answers whether it is there. */
+  isDefined: Reference;
 }
 
 /** Runs the chunks in an order in which each finds what it needs; the modules last, for they see the globals as they are then. */
 export function installPrelude(options: PreludeOptions): Drivers {
-  const { state, tasks, clock, log, geoip, http, output, complain, allowed } = options;
+  const { state, tasks, clock, geoip, http, output, complaints, onCompiled, allowed } = options;
   const { api, main } = state;
   const run = (name: string, source: string, ...args: Argument[]): Reference[] =>
     runChunk(state, tasks, name, source, args);
@@ -85,14 +88,14 @@ export function installPrelude(options: PreludeOptions): Drivers {
   const sleep = waiting(sleepFunction(clock));
   setGlobal("sleep", sleep);
   setGlobal("httpRequest", waiting(httpRequestFunction(http)));
-  run("source", sourceChunk);
+  run("source", sourceChunk, onCompiled ? sourceFunctions(onCompiled) : {});
   const [blamed] = run("lua51", lua51Chunk, lua51Functions(), wrongType);
   run("bit", bitChunk, wrongType);
   run("require", requireChunk, requireFunctions(tasks), wrongType);
   run("system", systemChunk, systemFunctions(clock), blamed!);
-  const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(complain), wrongType, typeName);
+  const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(complaints), wrongType, typeName);
   const classTools = classChecks.slice(0, 2);
-  run("geoip", geoipChunk, geoipLookups(geoip, log), ...classChecks);
+  run("geoip", geoipChunk, geoipLookups(geoip, complaints), ...classChecks);
   const [runReport, runEndpoint] = run("login-tuple", loginTupleChunk, makeAddress!);
   const [runConsole] = run("console", consoleChunk, consoleOutputFunctions(output));
   const waits = [...historyQuestions(options.history), ...historyCommands(options.history)];
@@ -103,11 +106,18 @@ export function installPrelude(options: PreludeOptions): Drivers {
   };
   const waitingByName = Object.fromEntries(waits.map((definition) => [definition.name, waiting(definition)]));
   const [history] = run("history", historyChunk, historyHost, waitingByName, ...classTools, wrongType);
+  const [isDefined] = run("defined", definedChunk);
   run("finalizers", finalizersChunk, wrongType);
   api.lua_pushlightuserdata(main, 0);
   const jsonNull = state.reference(main);
   run("modules", modulesChunk, moduleFunctions(clock), waiting(socketRequestFunction(http)), sleep, jsonNull);
-  return { runReport: runReport!, runEndpoint: runEndpoint!, runConsole: runConsole!, history: history! };
+  return {
+    runReport: runReport!,
+    runEndpoint: runEndpoint!,
+    runConsole: runConsole!,
+    history: history!,
+    isDefined: isDefined!,
+  };
 }
 
 /** A table of host functions or Lua values, or a Lua value. */

@@ -8,9 +8,9 @@
  */
 import { join } from "node:path";
 
-import type { CancelTimer, Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
 import { isCorrupt, moveAside } from "../sqlite/file.ts";
+import type { CancelTimer, Clock } from "../time/clock.ts";
 import type { Entry } from "./entry.ts";
 import { LogFlood } from "./log-flood.ts";
 import { type Change, type SpooledEvent, SpoolFile } from "./spool-file.ts";

@@ -1,9 +1,9 @@
 /** What goes, and when: rows, texts that nobody needs any more, logins that may be passwords. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { type ByteString } from "../../lib/byte-string.ts";
 import type { Filter } from "../../lib/history/filter.ts";
 import { type Store, type Tidied, type Tidying } from "../../lib/history/store.ts";
+import { type ByteString } from "../../lib/text/byte-string.ts";
 import {
   type Backend,
   BACKENDS,

@@ -1,7 +1,7 @@
-/** What the answers to questions must be, computed from a list of all rows. */
-import type { ByteString } from "../../lib/byte-string.ts";
 import type { Condition, Filter } from "../../lib/history/filter.ts";
 import type { Column, Row, Value } from "../../lib/history/row.ts";
+/** What the answers to questions must be, computed from a list of all rows. */
+import type { ByteString } from "../../lib/text/byte-string.ts";
 import { valueOf } from "../support/history.ts";
 
 const time = (row: Row): number => valueOf(row, "t") as number;

@@ -4,13 +4,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { systemClock } from "../../lib/clock.ts";
 import { PostgresStore } from "../../lib/history/postgres/store.ts";
 import { readTarget } from "../../lib/history/postgres/target.ts";
 import { migrate } from "../../lib/history/sqlite/schema.ts";
 import { fileProblem, SqliteStore } from "../../lib/history/sqlite/store.ts";
 import { ThreadedStore } from "../../lib/history/sqlite/thread.ts";
 import type { Question, Store, StoreError } from "../../lib/history/store.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 import { temporaryFolder } from "../support/daemon.ts";
 import { bytes, openHistory, row, START, type TestHistory } from "../support/history.ts";
 import { noPostgres, PostgresServer } from "../support/postgres.ts";

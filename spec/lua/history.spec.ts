@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { toByteString, toText } from "../../lib/byte-string.ts";
-import { checkConfig } from "../../lib/check.ts";
-import { systemClock } from "../../lib/clock.ts";
+import { checkConfig } from "../../lib/program/check.ts";
+import { toByteString, toText } from "../../lib/text/byte-string.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 import { PREAMBLE, startDaemon, temporaryFolder, type TestDaemon } from "../support/daemon.ts";
 import { failure, startEngine } from "../support/engine.ts";
 

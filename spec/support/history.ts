@@ -1,7 +1,3 @@
-import type { ByteString } from "../../lib/byte-string.ts";
-/** A history with a store of its own, and what it holds as a list, to check its answers against. */
-import { systemClock } from "../../lib/clock.ts";
-import type { Clock } from "../../lib/clock.ts";
 import { History, type Result } from "../../lib/history/history.ts";
 import { PostgresStore } from "../../lib/history/postgres/store.ts";
 import { readTarget } from "../../lib/history/postgres/target.ts";
@@ -10,8 +6,12 @@ import { DEFAULTS, type HistorySettings } from "../../lib/history/settings.ts";
 import { InlineStore } from "../../lib/history/sqlite/inline.ts";
 import { ThreadedStore } from "../../lib/history/sqlite/thread.ts";
 import type { Answers, Question, Store } from "../../lib/history/store.ts";
-import { Log } from "../../lib/log.ts";
-import { Metrics } from "../../lib/metrics.ts";
+import { Log } from "../../lib/log/log.ts";
+import { Metrics } from "../../lib/stats/metrics.ts";
+import type { ByteString } from "../../lib/text/byte-string.ts";
+/** A history with a store of its own, and what it holds as a list, to check its answers against. */
+import { systemClock } from "../../lib/time/clock.ts";
+import type { Clock } from "../../lib/time/clock.ts";
 import { temporaryFolder } from "./daemon.ts";
 import { noPostgres, PostgresServer } from "./postgres.ts";
 

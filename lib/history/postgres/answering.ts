@@ -1,5 +1,5 @@
 /** Answers questions from PostgreSQL. */
-import type { ByteString } from "../../byte-string.ts";
+import type { ByteString } from "../../text/byte-string.ts";
 import { type Column, hashedLogin, type Row, type Value } from "../row.ts";
 import { mergeBuckets, seriesParts } from "../series.ts";
 import {

@@ -1,7 +1,7 @@
 /** SQL with `?` places, run on a connection of PostgreSQL, and what comes back as this program's values. */
 import type { SQL } from "bun";
 
-import { type ByteString, fromBytes } from "../../byte-string.ts";
+import { type ByteString, fromBytes } from "../../text/byte-string.ts";
 import type { Value } from "../row.ts";
 import type { Sql } from "../sql.ts";
 

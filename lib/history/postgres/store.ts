@@ -1,8 +1,8 @@
 /** The history in PostgreSQL, 13 and later: one connection for turns, others for questions beside them. */
 import { SQL } from "bun";
 
-import { fromBytes } from "../../byte-string.ts";
-import type { Clock } from "../../clock.ts";
+import { fromBytes } from "../../text/byte-string.ts";
+import type { Clock } from "../../time/clock.ts";
 import {
   type Question,
   type Reply,

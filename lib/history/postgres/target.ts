@@ -3,7 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 
-import { escapeControls } from "../../log.ts";
+import { escapeControls } from "../../log/log.ts";
 
 export interface PostgresTarget {
   /** As people see it: without a password. */

@@ -1,5 +1,5 @@
 /** Deletes what is too old, or too much, a piece at a time. */
-import { type ByteString, fromBytes } from "../../byte-string.ts";
+import { type ByteString, fromBytes } from "../../text/byte-string.ts";
 import { hashedLogin } from "../row.ts";
 import { type Bound, ROW_COLUMNS } from "../sql.ts";
 import { LoginState, type Tidied, type Tidying } from "../store.ts";

@@ -1,5 +1,5 @@
 /** Writes a turn into PostgreSQL: inside its transaction, in an order in which several daemons do not lock each other out. */
-import type { ByteString } from "../../byte-string.ts";
+import type { ByteString } from "../../text/byte-string.ts";
 import { COLUMN_NAMES, LOGIN, type Row, SUCCESS, T } from "../row.ts";
 import { bind, HOUR, ROW_COLUMNS } from "../sql.ts";
 import { endOfDay, LoginState, type Write } from "../store.ts";

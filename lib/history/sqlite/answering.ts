@@ -1,7 +1,7 @@
 /** Answers questions from the file. */
 import type { Database } from "bun:sqlite";
 
-import { type ByteString, fromBytes } from "../../byte-string.ts";
+import { type ByteString, fromBytes } from "../../text/byte-string.ts";
 import { type Column, COLUMN_NAMES, COLUMNS, hashedLogin, MORE, type Row, type Value } from "../row.ts";
 import { mergeBuckets, seriesParts } from "../series.ts";
 import {

@@ -4,7 +4,7 @@
  */
 import type { Database, Statement } from "bun:sqlite";
 
-import { type ByteString, fromBytes } from "../../byte-string.ts";
+import { type ByteString, fromBytes } from "../../text/byte-string.ts";
 import { endOfDay, LoginState } from "../store.ts";
 
 /** Texts of a kind that are remembered; over it those that have been longest go. */

@@ -2,7 +2,7 @@
  * A store whose work is done at once, in this thread: for replays, whose verdicts must not depend on when a thread answers.
  * Answers come when the clock says so, in the order of the calls.
  */
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../time/clock.ts";
 import type { Question, Reply, Store, Tidied, Tidying, Turn, TurnDone } from "../store.ts";
 import { SqliteStore } from "./store.ts";
 

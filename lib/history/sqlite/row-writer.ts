@@ -1,7 +1,7 @@
 /** Writes rows, and counts them into the totals of their hours. */
 import type { Database, Statement } from "bun:sqlite";
 
-import type { ByteString } from "../../byte-string.ts";
+import type { ByteString } from "../../text/byte-string.ts";
 import { COLUMN_NAMES, COLUMNS, LOGIN, MORE, type Row, SUCCESS, T, type Value } from "../row.ts";
 import { type Bound, HOUR, ROW_COLUMNS } from "../sql.ts";
 import { type Dictionaries, toBlob } from "./dictionary.ts";

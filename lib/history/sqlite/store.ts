@@ -3,8 +3,8 @@ import { Database, type Statement } from "bun:sqlite";
 import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
-import { stopwatch } from "../../clock.ts";
 import { createFile, isCorrupt, moveAside } from "../../sqlite/file.ts";
+import { stopwatch } from "../../time/clock.ts";
 import {
   type Question,
   type Reply,

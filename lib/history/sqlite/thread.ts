@@ -1,5 +1,5 @@
 /** A store whose work is done in threads of its own: a writer, and a reader for questions that may take long. */
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../time/clock.ts";
 import {
   type Question,
   type Reply,

@@ -1,7 +1,7 @@
 /** Deletes what is too old, or too much, a piece at a time. */
 import type { Database, Statement } from "bun:sqlite";
 
-import { type ByteString, fromBytes } from "../../byte-string.ts";
+import { type ByteString, fromBytes } from "../../text/byte-string.ts";
 import { hashedLogin } from "../row.ts";
 import { LoginState, type Tidied, type Tidying } from "../store.ts";
 import { type Dictionaries, toBlob } from "./dictionary.ts";

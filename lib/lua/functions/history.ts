@@ -1,6 +1,3 @@
-/** The history for policies: taking rows over, and asking questions. */
-import { type ByteString, toByteString, toText } from "../../byte-string.ts";
-import type { Clock } from "../../clock.ts";
 import {
   type Filter,
   FilterError,
@@ -12,6 +9,9 @@ import {
 } from "../../history/filter.ts";
 import type { History, Result } from "../../history/history.ts";
 import { type Column, COLUMN_NAMES, keptText, keptTime, MORE, type Row, type Value } from "../../history/row.ts";
+/** The history for policies: taking rows over, and asking questions. */
+import { type ByteString, toByteString, toText } from "../../text/byte-string.ts";
+import type { Clock } from "../../time/clock.ts";
 import { DURATION_EXAMPLES, parseDuration } from "../../time/duration.ts";
 import type { Call, HostFunction, Returned } from "../call.ts";
 import { jsonToTable, MOST_LEVELS, tableToJson } from "../json-table.ts";
