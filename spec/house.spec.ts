@@ -16,9 +16,9 @@ const FLOORS = [
   ["configuration"],
   ["lua"],
   ["config.ts"],
-  ["webhooks", "control", "geoip", "device"],
+  ["webhooks", "control", "geoip", "device", "history"],
   ["stats", "net", "login-tuple.ts"],
-  ["address", "log"],
+  ["address", "log", "sqlite"],
   ["text", "time"],
 ];
 

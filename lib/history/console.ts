@@ -1,5 +1,5 @@
-import { formatTime } from "../log/log.ts";
 /** What the console shows of the history. */
+import { formatTime } from "../log/log.ts";
 import { type ByteString, toText } from "../text/byte-string.ts";
 import { shownValue } from "./filter.ts";
 import type { History } from "./history.ts";

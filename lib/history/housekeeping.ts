@@ -1,5 +1,5 @@
-import type { Log } from "../log/log.ts";
 /** Keeps the history small: deletes what is too old, a piece at a time, and counts the hours that are over. */
+import type { Log } from "../log/log.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
 import type { Sender } from "./sender.ts";
 import type { HistorySettings } from "./settings.ts";

@@ -1,5 +1,5 @@
-import type { Log } from "../log/log.ts";
 /** From where the history is to the store that keeps it there. */
+import type { Log } from "../log/log.ts";
 import type { Clock } from "../time/clock.ts";
 import { PostgresStore } from "./postgres/store.ts";
 import { findPassword } from "./postgres/target.ts";

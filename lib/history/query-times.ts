@@ -1,5 +1,5 @@
-import { Histogram } from "../stats/metric.ts";
 /** How long questions took, the slowest of the last five minutes among them. */
+import { Histogram } from "../stats/metric.ts";
 import type { Clock } from "../time/clock.ts";
 
 const MINUTE = 60_000;

@@ -1,10 +1,10 @@
-import type { Log } from "../log/log.ts";
 /**
  * Sends to the store what is to be written, with the questions that are to see it, and copes with a store that is away.
  *
  * Up to {@link MOST_TURNS} turns are under way. When one fails, nothing since the last durable turn is kept: all that was sent
  * waits again, and is sent anew to a store that has been opened anew.
  */
+import type { Log } from "../log/log.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
 import { Outbox, ROWS_A_TURN } from "./outbox.ts";
 import type { Row } from "./row.ts";

@@ -66,6 +66,7 @@ describe("--check-config", () => {
       "scheduled functions  none",
       "GeoIP databases      none",
       "custom stats         none",
+      "history              none",
       "OK",
     ]);
   });

@@ -1,6 +1,6 @@
+/** `newHistory` and its options. */
 import { readTarget, TargetError } from "../../history/postgres/target.ts";
 import { DEFAULTS, type Hierarchy, type HistorySettings, type Place } from "../../history/settings.ts";
-/** `newHistory` and its options. */
 import { type ByteString, toText } from "../../text/byte-string.ts";
 import { DURATION_EXAMPLES, parseDuration } from "../../time/duration.ts";
 import type { Call, HostFunction } from "../call.ts";

@@ -1,7 +1,7 @@
+/** What the console asks of the history: see history.lua. Each answers a text to print. */
 import { backup, describeHistory, describeLogin } from "../../history/console.ts";
 import { keptText } from "../../history/row.ts";
 import { StoreError } from "../../history/store.ts";
-/** What the console asks of the history: see history.lua. Each answers a text to print. */
 import { toByteString } from "../../text/byte-string.ts";
 import { LuaError } from "../state.ts";
 import type { HistoryAccess } from "./history.ts";

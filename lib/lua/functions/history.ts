@@ -1,3 +1,4 @@
+/** The history for policies: taking rows over, and asking questions. */
 import {
   type Filter,
   FilterError,
@@ -9,7 +10,6 @@ import {
 } from "../../history/filter.ts";
 import type { History, Result } from "../../history/history.ts";
 import { type Column, COLUMN_NAMES, keptText, keptTime, MORE, type Row, type Value } from "../../history/row.ts";
-/** The history for policies: taking rows over, and asking questions. */
 import { type ByteString, toByteString, toText } from "../../text/byte-string.ts";
 import type { Clock } from "../../time/clock.ts";
 import { DURATION_EXAMPLES, parseDuration } from "../../time/duration.ts";
