@@ -125,6 +125,35 @@ disableCurlHostVerification() -- (C) accepts a certificate for another host
 -- addresses, networks, each with a port if need be; * is everything
 setHTTPProxy("http://user:password@proxy.example:3128")
 
+--- History: what happened, exactly -----------------------------------------------------------------------------------
+
+-- (C) SQLite in the state directory, or "sqlite::memory:", or PostgreSQL 13 and later: "postgres://user@host/database?sslmode=
+-- verify-full", its password there, in PGPASSWORD or in the file of PGPASSFILE. One for a daemon. Durations are 30s, 15m, 24h,
+-- 90d, 2w; sizes 500M, 20G. Options, here with what they are unless given: retention of rows; unused, after which entries of
+-- profiles go that were not seen; max_size, over which the oldest rows go; batch, over which rows are gathered: a kill loses at
+-- most one; timeout of a question; hierarchies of the risk score, lists of { name, weight }, most specific level first
+local history = newHistory("sqlite:history.sqlite", { retention = "90d", unused = "400d", max_size = "20G", batch = "1s", timeout = "10s" })
+local history = getHistory() -- the same elsewhere
+-- Takes a login tuple over and returns at once. Columns: t, login, remote, success, policy_reject, tls, fail_type, protocol,
+-- device (the device id) and, of the second table, country, asn, city, latitude, longitude; what else is in it comes back with
+-- the row, and cannot be asked for
+history:add(lt, { country = "NL", asn = 64500, anything = { "else" } })
+-- Questions (W) see what was added before, and answer nil and why ("history away", "history timeout") when there is no answer.
+-- A filter names columns, each with a value or a list of which any may be; net = "192.0.2.0/24"; since and before, a duration
+-- back from now or seconds since 1970
+history:count({ login = "joe", success = false, since = "24h" }, 100) -- how many; counting ends at the limit, if there is one
+history:distinct("login", { remote = ca, since = "1h" }, 20) -- how many different ones; ends at the limit
+history:top("remote", { success = false }, 10) -- { { value =, count = }, … }; logins that never succeeded are not shown
+history:rows({ login = "joe" }, 10) -- the newest, newest first
+history:series("1h", { since = "7d" }) -- { { t =, count = }, … }, also those with 0; whole hours without columns outlive rows
+history:first({ login = "joe" }) -- the oldest row, or nil
+history:last({ login = "joe" }) -- the newest
+history:forget("joe") -- removes a login; { rows = }. It does not reach logs, recordings, backups and what receivers have
+history:export("joe") -- all that is held of a login; { rows = { … } }
+showHistory() -- (C) where it is, how much is in it, rows that wait, the slowest question of the last 5 minutes
+showLogin("joe") -- (C) what is known of a login
+backupHistory("copy.sqlite") -- (C) copies an SQLite history to a file that is not there yet; for PostgreSQL there is pg_dump
+
 --- Addresses ----------------------------------------------------------------------------------------------------------
 
 local ca = newCA("192.0.2.1:993") -- a ComboAddress; "[2001:db8::1]:993"; what does not parse is 0.0.0.0 and an error in the log

@@ -121,12 +121,12 @@ export function installPrelude(options: PreludeOptions): Drivers {
   const [runReport, runEndpoint] = run("login-tuple", loginTupleChunk, makeAddress!);
   const [runConsole] = run("console", consoleChunk, consoleOutputFunctions(output));
   const [isDefined] = run("defined", definedChunk);
-  const classTools = classChecks.slice(0, 2);
   const waits = [
     ...historyQuestions(options.history),
     ...profileQuestions(options.history),
     ...historyCommands(options.history),
   ];
+  const classTools = classChecks.slice(0, 2);
   const historyHost: Record<string, HostFunction> = {
     add: historyAdd(options.history),
     learn: historyLearn(options.history),
