@@ -16,7 +16,7 @@ import { Complaints } from "./complaints.ts";
 import { isConsoleCommand, SHOWS_NIL } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { geoipReloads } from "./functions/geoip.ts";
-import type { HistoryAccess } from "./functions/history.ts";
+import type { Forget, HistoryAccess } from "./functions/history.ts";
 import { logFunctions } from "./functions/log.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
 import { PrintedLines } from "./printed-lines.ts";
@@ -67,6 +67,8 @@ export class Engine {
   readonly output: ConsoleOutput;
   /** Where functions tell of mistakes that the policy goes on after. */
   readonly complaints: Complaints;
+  /** What else than the history knows logins, by its name. */
+  readonly elsewhere = new Map<string, Forget>();
   /** Set by newHistory(). */
   history: History | undefined;
   private readonly log: Log;
@@ -150,6 +152,7 @@ export class Engine {
         throw new LuaError("no history (newHistory)");
       },
       resolve: (path) => resolve(directory, path),
+      elsewhere: this.elsewhere,
       // In a replay nobody is held up, and order counts.
       beside: () => !isolated && (this.tasks.current === "background" || this.tasks.current === "console"),
     };

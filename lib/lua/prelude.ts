@@ -14,6 +14,7 @@ import { type HistoryAccess, historyAdd, historyQuestions } from "./functions/hi
 import { httpRequestFunction, socketRequestFunction } from "./functions/http.ts";
 import { lua51Functions, requireFunctions, sourceFunctions, systemFunctions } from "./functions/lua51.ts";
 import { moduleFunctions } from "./functions/modules.ts";
+import { personalDataFunctions } from "./functions/personal-data.ts";
 import { historyLearn, profileQuestions } from "./functions/profile.ts";
 import { sleepFunction, type WaitingFunction } from "./functions/wait.ts";
 import addressChunk from "./prelude/address.lua" with { type: "text" };
@@ -103,6 +104,7 @@ export function installPrelude(options: PreludeOptions): Drivers {
   const waits = [
     ...historyQuestions(options.history),
     ...profileQuestions(options.history),
+    ...personalDataFunctions(options.history),
     ...historyCommands(options.history),
   ];
   const historyHost: Record<string, HostFunction> = {
