@@ -19,7 +19,7 @@ import { isConsoleCommand, SHOWS_NIL } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { disk, type HostFileSystem } from "./disk.ts";
 import { geoipReloads } from "./functions/geoip.ts";
-import type { HistoryAccess } from "./functions/history.ts";
+import type { Forget, HistoryAccess } from "./functions/history.ts";
 import { TcpSockets } from "./functions/tcp.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
 import { PrintedLines } from "./printed-lines.ts";
@@ -77,6 +77,8 @@ export class Engine {
   readonly output: ConsoleOutput;
   /** Where functions tell of mistakes that the policy goes on after. */
   readonly complaints: Complaints;
+  /** What else than the history knows logins, by its name. */
+  readonly elsewhere = new Map<string, Forget>();
   /** Set by newHistory(). */
   history: History | undefined;
   private readonly log: Log;
@@ -174,6 +176,7 @@ export class Engine {
         throw new LuaError("no history (newHistory)");
       },
       resolve: (path) => resolve(directory, path),
+      elsewhere: this.elsewhere,
       // In a replay nobody is held up, and order counts.
       beside: () => sliced && (this.tasks.current === "background" || this.tasks.current === "console"),
     };

@@ -25,6 +25,7 @@ import {
   systemFunctions,
 } from "./functions/lua51.ts";
 import { moduleFunctions } from "./functions/modules.ts";
+import { personalDataFunctions } from "./functions/personal-data.ts";
 import { historyLearn, profileQuestions } from "./functions/profile.ts";
 import type { TcpSockets } from "./functions/tcp.ts";
 import { sleepFunction, type WaitingFunction } from "./functions/wait.ts";
@@ -155,6 +156,7 @@ export function installPrelude(options: PreludeOptions): Drivers {
   const waits = [
     ...historyQuestions(options.history),
     ...profileQuestions(options.history),
+    ...personalDataFunctions(options.history),
     ...historyCommands(options.history),
   ];
   const classTools = classChecks.slice(0, 2);
