@@ -18,7 +18,7 @@ const FLOORS = [
   ["configuration"],
   ["lua"],
   ["config.ts"],
-  ["webhooks", "control", "geoip", "device", "history"],
+  ["webhooks", "counters", "control", "geoip", "device", "history"],
   ["stats", "net", "login-tuple.ts"],
   ["address", "log", "sqlite"],
   ["text", "time"],

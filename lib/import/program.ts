@@ -5,6 +5,7 @@ import { IN_MEMORY } from "../history/settings.ts";
 import { StoreError } from "../history/store.ts";
 import { escapeControls, Log } from "../log/log.ts";
 import { type HttpClient, HttpFailure } from "../net/http-client.ts";
+import { TcpFailure, type TcpNetwork } from "../net/tcp.ts";
 import { ProgressBar } from "../replay/progress-bar.ts";
 import type { Progress } from "../replay/run.ts";
 import { VirtualClock } from "../replay/virtual-clock.ts";
@@ -35,9 +36,12 @@ export interface ImportOptions extends Omit<FileOptions, "now"> {
 const EXIT_FAILED = 1;
 
 /** Of everything outside there is nothing. */
+const notSent = (): Promise<never> => Promise.reject(new TcpFailure("an import reaches no other server"));
+
 const ISOLATION = {
   http: { request: () => Promise.reject(new HttpFailure("requests are not sent in an import")) } satisfies HttpClient,
-  webhooks: { send() {}, drain: () => Promise.resolve() },
+  tcp: { connect: notSent, lookup: notSent } satisfies TcpNetwork,
+  webhooks: { send: () => undefined, drain: () => Promise.resolve() },
 };
 
 /** @throws {ConfigError} @returns the exit code */

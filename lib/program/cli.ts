@@ -245,7 +245,8 @@ export async function readCommandLine(args: readonly string[]): Promise<Program>
       throw new UsageError("option --execute is given twice: put both commands into one");
     }
     if (client && config) throw new UsageError("options --client and --config name a configuration each: give one");
-    const level = readLevel(parsed.loglevel, Level.error);
+    // Two settings of the configuration are needed: its faults are the daemon's to tell, unless they are asked for.
+    const level = readLevel(parsed.loglevel, Level.emerg);
     return { action: "client", options: { config: client || config, execute, level, verbose } };
   }
   return {

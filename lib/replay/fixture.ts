@@ -112,7 +112,10 @@ export function parseFixture(file: string, text: string): Fixture {
   if (start === undefined) throw startValue.wrong("an instant with its zone expected, such as 2026-03-01T00:00:00Z");
   const reader = new Reader(file, start, until && readTime(until, start));
   return {
-    ...{ file, start, text, document },
+    file,
+    start,
+    text,
+    document,
     name: name.text(),
     config: reader.existing(config),
     until: until && reader.time(until),

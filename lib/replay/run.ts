@@ -4,10 +4,12 @@ import { InlineStore } from "../history/sqlite/inline.ts";
 import { escapeControls, Log } from "../log/log.ts";
 import type { ParseDevice } from "../login-tuple.ts";
 import { type HttpClient, HttpFailure, type HttpRequest } from "../net/http-client.ts";
+import { TcpFailure, type TcpNetwork } from "../net/tcp.ts";
 import { toText } from "../text/byte-string.ts";
 import { Background } from "../time/background.ts";
 import type { ReportEvent } from "../traffic/report-file.ts";
 import type { WebHookSink } from "../webhooks/delivery.ts";
+import { problemOf } from "../webhooks/hook.ts";
 import type { EndpointCall, Fixture, HttpAnswer } from "./fixture.ts";
 import { HttpAnswers } from "./http-answers.ts";
 import { type Cause, describeCause, describeReport, formatLogLine, Outcome } from "./outcome.ts";
@@ -242,7 +244,7 @@ class Run {
   }
 
   /** Stands in for everything outside. */
-  private isolation(): { http: HttpClient; webhooks: WebHookSink } {
+  private isolation(): { http: HttpClient; tcp: TcpNetwork; webhooks: WebHookSink } {
     const { clock, outcome } = this;
     const asked = ({ method, url }: HttpRequest, answer: HttpAnswer | undefined): void => {
       const request = `${method} ${url.href}`;
@@ -250,9 +252,13 @@ class Run {
       if (!answer) outcome.addUnanswered(request, this.now());
     };
     const webhooks: WebHookSink = {
-      send: ({ name }, data) => {
+      send: (hook, data) => {
+        const { name } = hook;
+        const problem = problemOf(hook, data);
+        if (problem) return problem;
         this.tell(() => `webhook ${name} ${escapeControls(toText(data))}`);
         if (!this.learning) outcome.addWebHook(name, data, this.now());
+        return undefined;
       },
       drain: () => Promise.resolve(),
     };
@@ -260,7 +266,17 @@ class Run {
     const http: HttpClient = {
       request: (request) => (this.learning ? Promise.reject(NOT_ASKED) : answers.request(request)),
     };
-    return { http, webhooks };
+    const unreachable = (target: string): Promise<never> => {
+      if (this.learning) return Promise.reject(new TcpFailure("a replay reaches no other server"));
+      this.tell(() => `tcp ${target}: not answered`);
+      outcome.addUnanswered(`tcp ${target}`, this.now());
+      // A turn of the clock, so that who tries in a loop is noticed.
+      return new Promise((_, reject) => {
+        clock.after(0, () => reject(new TcpFailure("a replay reaches no other server")));
+      });
+    };
+    const tcp: TcpNetwork = { connect: (host, port) => unreachable(`${host}:${port}`), lookup: unreachable };
+    return { http, tcp, webhooks };
   }
 
   /** The time, and on whose behalf Lua runs. */

@@ -6,6 +6,7 @@ import { Heap } from "../time/heap.ts";
 import type { Content } from "./content.ts";
 import type { ReadLine } from "./format.ts";
 import { type Line, readLines } from "./line-reader.ts";
+import { timeOf } from "./receipt.ts";
 
 /** A report and its time. */
 export interface ReportEvent {
@@ -113,8 +114,8 @@ export class ReportFile implements AsyncDisposable {
       const recorded = read(line.text);
       if (!recorded) return undefined;
       const tuple = readLoginTuple(recorded.body, this.previous, parseDevice);
-      this.previous = tuple.t;
-      return { time: toMilliseconds(tuple.t), tuple, count: recorded.count, file: this.file, line: line.number };
+      this.previous = timeOf(recorded.body, tuple.t);
+      return { time: toMilliseconds(this.previous), tuple, count: recorded.count, file: this.file, line: line.number };
     } catch (error) {
       if (!(error instanceof JsonError || error instanceof BodyError)) throw error;
       refuse(line, explain(line, error));

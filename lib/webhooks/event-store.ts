@@ -1,4 +1,5 @@
 /** What is to be delivered and what was given up: in memory within bounds, and in the spool where there is one. */
+import { LogFlood } from "../log/log-flood.ts";
 import type { Log } from "../log/log.ts";
 import { Counter, Gauge } from "../stats/metric.ts";
 import type { Metrics } from "../stats/metrics.ts";
@@ -7,7 +8,6 @@ import type { Clock } from "../time/clock.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import type { Entry } from "./entry.ts";
 import { createEvent, type WebHook } from "./hook.ts";
-import { LogFlood } from "./log-flood.ts";
 import { mentions } from "./mention.ts";
 import { Queue } from "./queue.ts";
 import type { WebHookSettings } from "./settings.ts";
@@ -47,7 +47,7 @@ export class EventStore {
     this.flood = new LogFlood(ports);
     metrics.add(new Gauge("trackalert_webhook_queue_size", "Events to be delivered.", () => this.queue.size));
     metrics.add(this.dropped);
-    for (const reason of ["queue_full", "made_room"]) this.dropped.declare(reason);
+    for (const reason of ["queue_full", "made_room", "unfit"]) this.dropped.declare(reason);
     metrics.add(
       new Gauge("trackalert_webhook_dead_letters", "Events that were given up.", () => this.deadLetters.size),
     );
@@ -64,6 +64,11 @@ export class EventStore {
     const { clock, log } = this.ports;
     this.spool = new Spool({ folder, mostBytes: this.settings.spoolBytes, clock, log, owner });
     this.spool.open();
+  }
+
+  /** Counts an event that is not fit for its hook. */
+  refuse(): void {
+    this.dropped.increment("unfit");
   }
 
   /** Puts an event into the queue. One that finds no room is dropped, and that is reported. */
@@ -210,7 +215,8 @@ export class EventStore {
 
   /** There is no room in the spool for an event whose body it had. @returns whether there is here */
   private holdInMemory(entry: Entry, body: Buffer): boolean {
-    if (!this.queue.has(entry) || this.queue.bytes + body.length > MOST_BYTES) return false;
+    if (!this.queue.has(entry)) return this.deadLetters.hold(entry, body);
+    if (this.queue.bytes + body.length > MOST_BYTES) return false;
     this.queue.hold(entry, body);
     return true;
   }

@@ -20,7 +20,7 @@ const SERVE: ServeOptions = {
   verbose: false,
   record: undefined,
 };
-const CLIENT: ClientOptions = { config: undefined, execute: undefined, level: 3, verbose: false };
+const CLIENT: ClientOptions = { config: undefined, execute: undefined, level: 0, verbose: false };
 const SUPERVISED = { way: "supervised" } as const;
 
 async function printed(...args: string[]): Promise<string> {
