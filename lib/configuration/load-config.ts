@@ -22,6 +22,7 @@ import { runCustomWebHook, webhookConfiguration, webhookConsole } from "../lua/f
 import { emptyPolicy, type Policy } from "../lua/policy.ts";
 import { type HttpClient, HttpFailure, networkClient } from "../net/http-client.ts";
 import { Outgoing } from "../net/outgoing.ts";
+import { networkTcp, type TcpNetwork, unreachableTcp } from "../net/tcp.ts";
 import { Metrics } from "../stats/metrics.ts";
 import { Stats } from "../stats/stats.ts";
 import type { ByteString } from "../text/byte-string.ts";
@@ -66,12 +67,13 @@ interface LoadOptions {
    */
   only?: "read" | "settings";
   /** For a replay: stands in for everything outside. Nothing is sent, and files are changed in memory. */
-  isolation?: { http: HttpClient; webhooks: WebHookSink };
+  isolation?: { http: HttpClient; tcp: TcpNetwork; webhooks: WebHookSink };
   /** Takes what the script, and each file that it loads, compiles to. */
   onCompiled?: (chunk: ByteString) => void;
 }
 
-const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure("the configuration is only read")) };
+const READ_ONLY = "the configuration is only read";
+const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure(READ_ONLY)) };
 
 /**
  * @param file as the user named it, for messages
@@ -104,6 +106,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     counters,
     directory,
     http: isolation?.http ?? (only ? NO_SERVERS : networkClient(clock, outgoing)),
+    tcp: isolation?.tcp ?? (only ? unreachableTcp(READ_ONLY) : networkTcp(clock)),
     files: only || isolation ? new FileLayer(() => log.debug("files are changed in memory alone")) : disk,
     prints: isolation ? "to the log" : only && "nothing",
     sliced: !isolation,
@@ -140,6 +143,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   engine.define(durationToSeconds(complaints));
   const attempt = networkAttempt(config.webhooks, outgoing, clock);
   const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
+  engine.elsewhere.set("webhooks", (login) => webhooks.events.forget(login));
   engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, complaints));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
   try {

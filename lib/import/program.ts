@@ -4,6 +4,7 @@ import { storeInPlace } from "../history/place.ts";
 import { StoreError } from "../history/store.ts";
 import { escapeControls, Level, Log } from "../log/log.ts";
 import { type HttpClient, HttpFailure } from "../net/http-client.ts";
+import { TcpFailure, type TcpNetwork } from "../net/tcp.ts";
 import { ProgressBar } from "../replay/progress-bar.ts";
 import { VirtualClock } from "../replay/virtual-clock.ts";
 import { InUseError, StateLock } from "../sqlite/lock.ts";
@@ -33,8 +34,11 @@ const EXIT_FAILED = 1;
 const MOST_ERRORS = 5;
 
 /** Of everything outside there is nothing. */
+const notSent = (): Promise<never> => Promise.reject(new TcpFailure("an import reaches no other server"));
+
 const ISOLATION = {
   http: { request: () => Promise.reject(new HttpFailure("requests are not sent in an import")) } satisfies HttpClient,
+  tcp: { connect: notSent, lookup: notSent } satisfies TcpNetwork,
   webhooks: { send: () => undefined, drain: () => Promise.resolve() },
 };
 

@@ -9,6 +9,7 @@ import type { History } from "../history/history.ts";
 import type { Log } from "../log/log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
 import type { HttpClient } from "../net/http-client.ts";
+import type { TcpNetwork } from "../net/tcp.ts";
 import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
@@ -18,8 +19,8 @@ import { isConsoleCommand, SHOWS_NIL } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { disk, type HostFileSystem } from "./disk.ts";
 import { geoipReloads } from "./functions/geoip.ts";
-import type { HistoryAccess } from "./functions/history.ts";
-import { logFunctions } from "./functions/log.ts";
+import type { Forget, HistoryAccess } from "./functions/history.ts";
+import { TcpSockets } from "./functions/tcp.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
 import { PrintedLines } from "./printed-lines.ts";
 import { LuaError, LuaState, type Reference } from "./state.ts";
@@ -42,6 +43,8 @@ interface EngineOptions {
   directory: string;
   /** How policies reach HTTP servers. */
   http: HttpClient;
+  /** How policies reach other servers. */
+  tcp: TcpNetwork;
   /** What it opens; the disk unless given. */
   files?: HostFileSystem | undefined;
   /** What it prints goes nowhere, or, a line at a time, into the log; to the process's own streams unless given. */
@@ -74,9 +77,12 @@ export class Engine {
   readonly output: ConsoleOutput;
   /** Where functions tell of mistakes that the policy goes on after. */
   readonly complaints: Complaints;
+  /** What else than the history knows logins, by its name. */
+  readonly elsewhere = new Map<string, Forget>();
   /** Set by newHistory(). */
   history: History | undefined;
   private readonly log: Log;
+  private readonly sockets: TcpSockets;
   private readonly codec: Codec;
   private readonly ignored = new Set<string>();
   private readonly drivers: Drivers;
@@ -84,7 +90,7 @@ export class Engine {
 
   private constructor(
     readonly state: LuaState,
-    { clock, log, counters, http, directory, sliced = true, onCompiled }: EngineOptions,
+    { clock, log, counters, http, tcp, directory, sliced = true, onCompiled }: EngineOptions,
     private readonly printed: PrintedLines | undefined,
   ) {
     this.log = log;
@@ -94,14 +100,17 @@ export class Engine {
     this.codec = new Codec(state);
     this.output = new ConsoleOutput(this.tasks);
     this.complaints = new Complaints(log, this.output);
+    this.sockets = new TcpSockets(tcp, clock, this.tasks);
     const { tasks, geoip, output, complaints } = this;
     this.drivers = installPrelude({
       state,
       tasks,
       clock,
+      log,
       geoip,
       counters,
       http,
+      sockets: this.sockets,
       directory,
       output,
       complaints,
@@ -109,7 +118,7 @@ export class Engine {
       history: this.historyAccess(clock, directory, sliced),
       allowed: (name) => this.acts(name),
     });
-    for (const definition of [...logFunctions(log), ...geoipReloads(geoip, output)]) this.define(definition);
+    for (const definition of geoipReloads(geoip, output)) this.define(definition);
   }
 
   static async create(options: EngineOptions): Promise<Engine> {
@@ -124,6 +133,7 @@ export class Engine {
   /** Frees the state. Tasks that still wait are dropped. */
   close(): void {
     this.tasks.close();
+    this.sockets.close();
     this.state.close();
     this.printed?.flush();
   }
@@ -166,6 +176,7 @@ export class Engine {
         throw new LuaError("no history (newHistory)");
       },
       resolve: (path) => resolve(directory, path),
+      elsewhere: this.elsewhere,
       // In a replay nobody is held up, and order counts.
       beside: () => sliced && (this.tasks.current === "background" || this.tasks.current === "console"),
     };

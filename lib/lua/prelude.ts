@@ -1,6 +1,7 @@
 /** Installs the prelude: what is written in Lua of the engine, and the host functions that it needs. */
 import type { Counters } from "../counters/counters.ts";
 import type { GeoIPDatabases } from "../geoip/geoip-databases.ts";
+import type { Log } from "../log/log.ts";
 import type { HttpClient } from "../net/http-client.ts";
 import { type ByteString, toByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
@@ -15,6 +16,7 @@ import { geoipLookups } from "./functions/geoip.ts";
 import { historyCommands } from "./functions/history-console.ts";
 import { type HistoryAccess, historyAdd, historyQuestions } from "./functions/history.ts";
 import { httpRequestFunction, socketRequestFunction } from "./functions/http.ts";
+import { logFunctions } from "./functions/log.ts";
 import {
   luajitFunctions,
   mathFunctions,
@@ -23,7 +25,9 @@ import {
   systemFunctions,
 } from "./functions/lua51.ts";
 import { moduleFunctions } from "./functions/modules.ts";
+import { personalDataFunctions } from "./functions/personal-data.ts";
 import { historyLearn, profileQuestions } from "./functions/profile.ts";
+import type { TcpSockets } from "./functions/tcp.ts";
 import { sleepFunction, type WaitingFunction } from "./functions/wait.ts";
 import addressChunk from "./prelude/address.lua" with { type: "text" };
 import argumentsChunk from "./prelude/arguments.lua" with { type: "text" };
@@ -37,6 +41,7 @@ import environmentChunk from "./prelude/environment.lua" with { type: "text" };
 import finalizersChunk from "./prelude/finalizers.lua" with { type: "text" };
 import geoipChunk from "./prelude/geoip.lua" with { type: "text" };
 import historyChunk from "./prelude/history.lua" with { type: "text" };
+import logChunk from "./prelude/log.lua" with { type: "text" };
 import loginTupleChunk from "./prelude/login-tuple.lua" with { type: "text" };
 import lua51Chunk from "./prelude/lua51.lua" with { type: "text" };
 import luajitChunk from "./prelude/luajit.lua" with { type: "text" };
@@ -45,6 +50,8 @@ import modulesChunk from "./prelude/modules.lua" with { type: "text" };
 import requireChunk from "./prelude/require.lua" with { type: "text" };
 import sourceChunk from "./prelude/source.lua" with { type: "text" };
 import systemChunk from "./prelude/system.lua" with { type: "text" };
+import tableChunk from "./prelude/table.lua" with { type: "text" };
+import tcpChunk from "./prelude/tcp.lua" with { type: "text" };
 import type { LuaState, Reference } from "./state.ts";
 import type { Tasks } from "./tasks.ts";
 import type { LuaThread } from "./wasm.ts";
@@ -53,9 +60,11 @@ interface PreludeOptions {
   state: LuaState;
   tasks: Tasks;
   clock: Clock;
+  log: Log;
   geoip: GeoIPDatabases;
   counters: Counters;
   http: HttpClient;
+  sockets: TcpSockets;
   /** What the names of files are relative to. */
   directory: string;
   output: ConsoleOutput;
@@ -81,12 +90,26 @@ export interface Drivers {
 
 /** Runs the chunks in an order in which each finds what it needs; the modules last, for they see the globals as they are then. */
 export function installPrelude(options: PreludeOptions): Drivers {
-  const { state, tasks, clock, geoip, counters, http, directory, output, complaints, onCompiled, allowed } = options;
+  const {
+    state,
+    tasks,
+    clock,
+    log,
+    geoip,
+    counters,
+    http,
+    sockets,
+    directory,
+    output,
+    complaints,
+    onCompiled,
+    allowed,
+  } = options;
   const { api, main } = state;
   const run = (name: string, source: string, ...args: Argument[]): Reference[] =>
     runChunk(state, tasks, name, source, args);
 
-  const [wrongType, typeName] = run("arguments", argumentsChunk) as [Reference, Reference];
+  const [wrongType, typeName, classOf] = run("arguments", argumentsChunk) as [Reference, Reference, Reference];
   const [makeWaiting] = run("coroutine", coroutineChunk, { was_cut: tasks.wasCut }, wrongType);
   const waiting = ({ name, begin }: WaitingFunction): Reference => {
     const functions = tasks.waitingFunctions(name, begin);
@@ -98,6 +121,14 @@ export function installPrelude(options: PreludeOptions): Drivers {
     };
     return tasks.run("configuration", prepare, (L) => state.reference(L)) as Reference;
   };
+  const waitingTable = (definitions: Record<string, WaitingFunction>): Reference => {
+    api.lua_createtable(main, 0, 0);
+    for (const [key, definition] of Object.entries(definitions)) {
+      state.pushReference(main, waiting(definition));
+      api.lua_setfield(main, -2, state.constant(key));
+    }
+    return state.reference(main);
+  };
   const setGlobal = (name: string, reference: Reference): void => {
     state.pushReference(main, reference);
     api.lua_setglobal(main, state.constant(name));
@@ -108,6 +139,7 @@ export function installPrelude(options: PreludeOptions): Drivers {
   setGlobal("httpRequest", waiting(httpRequestFunction(http, directory)));
   run("source", sourceChunk, onCompiled ? sourceFunctions(onCompiled) : {});
   const [check, checkNumber, blamed] = run("lua51", lua51Chunk, wrongType) as [Reference, Reference, Reference];
+  run("table", tableChunk, check, blamed);
   run("math", mathChunk, mathFunctions(), checkNumber, blamed);
   run("environment", environmentChunk, check, checkNumber);
   run("date", dateChunk, dateFunctions, checkNumber, blamed);
@@ -124,6 +156,7 @@ export function installPrelude(options: PreludeOptions): Drivers {
   const waits = [
     ...historyQuestions(options.history),
     ...profileQuestions(options.history),
+    ...personalDataFunctions(options.history),
     ...historyCommands(options.history),
   ];
   const classTools = classChecks.slice(0, 2);
@@ -135,11 +168,21 @@ export function installPrelude(options: PreludeOptions): Drivers {
   };
   const waitingByName = Object.fromEntries(waits.map((definition) => [definition.name, waiting(definition)]));
   const [history] = run("history", historyChunk, historyHost, waitingByName, ...classTools, wrongType);
+  const [tcp] = run(
+    "tcp",
+    tcpChunk,
+    sockets.functions,
+    ...classChecks.slice(0, 2),
+    waitingTable(sockets.waits),
+    check,
+    checkNumber,
+  );
   run("finalizers", finalizersChunk, wrongType);
   api.lua_pushlightuserdata(main, 0);
   const jsonNull = state.reference(main);
   const socketRequest = waiting(socketRequestFunction(http, directory));
-  run("modules", modulesChunk, moduleFunctions(clock), socketRequest, sleep, jsonNull);
+  const [module] = run("modules", modulesChunk, moduleFunctions(clock), socketRequest, tcp!, sleep, jsonNull, classOf);
+  run("log", logChunk, logFunctions(log), module!, classOf);
   return {
     runReport: runReport!,
     runEndpoint: runEndpoint!,

@@ -49,8 +49,8 @@ function describe(inventory: Inventory): Record<string, readonly string[]> {
     counters: counters.map(
       ({ name, seconds, windows, fields }) => `${name} (${windows} windows of ${seconds} s: ${fields.join(", ")})`,
     ),
-    proxy: describeProxies(proxies),
     history: history ? [`${history.place} (rows for ${Number(history.retentionDays.toFixed(2))} days)`] : [],
+    proxy: describeProxies(proxies),
   };
 }
 

@@ -4,6 +4,7 @@ import { InlineStore } from "../history/sqlite/inline.ts";
 import { escapeControls, Log } from "../log/log.ts";
 import type { ParseDevice } from "../login-tuple.ts";
 import { type HttpClient, HttpFailure, type HttpRequest } from "../net/http-client.ts";
+import { TcpFailure, type TcpNetwork } from "../net/tcp.ts";
 import { toText } from "../text/byte-string.ts";
 import { Background } from "../time/background.ts";
 import type { ReportEvent } from "../traffic/report-file.ts";
@@ -243,7 +244,7 @@ class Run {
   }
 
   /** Stands in for everything outside. */
-  private isolation(): { http: HttpClient; webhooks: WebHookSink } {
+  private isolation(): { http: HttpClient; tcp: TcpNetwork; webhooks: WebHookSink } {
     const { clock, outcome } = this;
     const asked = ({ method, url }: HttpRequest, answer: HttpAnswer | undefined): void => {
       const request = `${method} ${url.href}`;
@@ -265,7 +266,17 @@ class Run {
     const http: HttpClient = {
       request: (request) => (this.learning ? Promise.reject(NOT_ASKED) : answers.request(request)),
     };
-    return { http, webhooks };
+    const unreachable = (target: string): Promise<never> => {
+      if (this.learning) return Promise.reject(new TcpFailure("a replay reaches no other server"));
+      this.tell(() => `tcp ${target}: not answered`);
+      outcome.addUnanswered(`tcp ${target}`, this.now());
+      // A turn of the clock, so that who tries in a loop is noticed.
+      return new Promise((_, reject) => {
+        clock.after(0, () => reject(new TcpFailure("a replay reaches no other server")));
+      });
+    };
+    const tcp: TcpNetwork = { connect: (host, port) => unreachable(`${host}:${port}`), lookup: unreachable };
+    return { http, tcp, webhooks };
   }
 
   /** The time, and on whose behalf Lua runs. */

@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { Counters } from "../../lib/counters/counters.ts";
 import { Log } from "../../lib/log/log.ts";
 import { Engine } from "../../lib/lua/engine.ts";
+import { unreachableTcp } from "../../lib/net/tcp.ts";
 import { Metrics } from "../../lib/stats/metrics.ts";
 import type { ByteString } from "../../lib/text/byte-string.ts";
 import { stopwatch, systemClock } from "../../lib/time/clock.ts";
@@ -33,6 +34,7 @@ const engine = await Engine.create({
   counters,
   directory: "/",
   http: { request: () => Promise.reject(new Error("no servers here")) },
+  tcp: unreachableTcp("no servers here"),
 });
 engine.tasks.limit = () => 1000;
 /** Microseconds of processor time for one turn of a loop. */

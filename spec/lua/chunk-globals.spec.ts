@@ -6,6 +6,7 @@ import { Log } from "../../lib/log/log.ts";
 import { readChunkGlobals } from "../../lib/lua/chunk-globals.ts";
 import { Engine } from "../../lib/lua/engine.ts";
 import { findUnknownNames } from "../../lib/lua/unknown-names.ts";
+import { unreachableTcp } from "../../lib/net/tcp.ts";
 import { Metrics } from "../../lib/stats/metrics.ts";
 import type { ByteString } from "../../lib/text/byte-string.ts";
 import { systemClock } from "../../lib/time/clock.ts";
@@ -22,6 +23,7 @@ beforeAll(async () => {
     counters,
     directory: "/",
     http: network(),
+    tcp: unreachableTcp("nothing runs here"),
     onCompiled: (chunk) => (compiled = chunk),
   });
 });

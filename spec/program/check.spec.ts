@@ -69,8 +69,8 @@ describe("--check-config", () => {
       "GeoIP databases      none",
       "custom stats         none",
       "counters             none",
-      "proxy                none",
       "history              none",
+      "proxy                none",
       "OK",
     ]);
   });

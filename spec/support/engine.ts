@@ -5,6 +5,7 @@ import type { HostFileSystem } from "../../lib/lua/disk.ts";
 import { Engine } from "../../lib/lua/engine.ts";
 import { type HttpClient, networkClient } from "../../lib/net/http-client.ts";
 import { defaultOutgoingSettings, Outgoing } from "../../lib/net/outgoing.ts";
+import { networkTcp } from "../../lib/net/tcp.ts";
 import { Metrics } from "../../lib/stats/metrics.ts";
 import { systemClock } from "../../lib/time/clock.ts";
 
@@ -36,7 +37,15 @@ export async function startEngine(directory = "/", files?: HostFileSystem): Prom
   const logs: string[] = [];
   const log = new Log({ sink: (line) => logs.push(line), verbose: true });
   const counters = new Counters({ clock: systemClock, log, metrics: new Metrics(), seed: 0 });
-  const engine = await Engine.create({ clock: systemClock, log, counters, directory, http: network(), files });
+  const engine = await Engine.create({
+    clock: systemClock,
+    log,
+    counters,
+    directory,
+    http: network(),
+    tcp: networkTcp(systemClock),
+    files,
+  });
   let answers: string[] = [];
   engine.define({ name: "answer_one", body: (call) => void answers.push(call.text(1)) });
   const run = (source: string): Promise<void> => engine.runFile(Buffer.from(source), "spec.conf");

@@ -8,7 +8,7 @@ interface LearntLogin {
   t: number;
   login: string;
   features: Record<string, string>;
-  /** Null where the published implementation had not seen the login before. */
+  /** Null for those that only teach. */
   risk: number | null;
 }
 

@@ -21,10 +21,11 @@ import type { WaitingFunction } from "./wait.ts";
 /** Rows, values or buckets of one answer. */
 const MOST_ANSWERS = 10_000;
 const MOST_LIMIT = 2 ** 52;
-/** Rows of an export. */
-const MOST_EXPORTED = 100_000;
 /** Bytes of JSON that `extra` may have beside the columns. */
 const MOST_MORE = 16_384;
+
+/** Removes what is about a login. @returns how much that was */
+export type Forget = (login: ByteString) => number | Promise<number>;
 
 /** Where the functions find the history, once the configuration has made it. */
 export interface HistoryAccess {
@@ -33,6 +34,8 @@ export interface HistoryAccess {
   history: () => History;
   /** A path as the configuration's folder sees it. */
   resolve: (path: string) => string;
+  /** What else knows logins, by its name, and forgets one: answers how much of it went. */
+  elsewhere: ReadonlyMap<string, Forget>;
   /** Whether what runs now may not hold up reports with its questions: a background function, or the console. */
   beside: () => boolean;
 }
@@ -40,6 +43,7 @@ export interface HistoryAccess {
 /** What the method `add` (history.lua) calls with the parts of a login tuple and of `extra`: see {@link readRow}. */
 export const historyAdd = ({ clock, history }: HistoryAccess): HostFunction => ({
   name: "add",
+  level: 2,
   body: (call) => history().add(readRow(call, clock.now() / 1000)),
 });
 
@@ -108,19 +112,6 @@ export function historyQuestions(access: HistoryAccess): WaitingFunction[] {
           throw call.wrong(1, `so long that there are at most ${MOST_ANSWERS} buckets expected`);
         }
         return ask({ ask: "series", bucket, filter }, (found) => seriesTable(found, { bucket, begin, end }));
-      },
-    },
-    {
-      name: "forget",
-      async begin(call) {
-        return returned(await access.history().forget(loginAt(call)), ({ rows }) => table({ rows }));
-      },
-    },
-    {
-      name: "export",
-      begin(call) {
-        const filter: Filter = [{ column: "login", values: [loginAt(call)] }];
-        return ask({ ask: "rows", filter, n: MOST_EXPORTED }, (rows) => table({ rows: list(rows.map(rowTable)) }));
       },
     },
   ];

@@ -17,6 +17,7 @@ import type { WaitingFunction } from "./wait.ts";
 /** `history:learn(login, values[, t])`: each value counts once, for the login and for everybody. */
 export const historyLearn = ({ clock, history }: HistoryAccess): HostFunction => ({
   name: "learn",
+  level: 2,
   body(call) {
     const now = clock.now() / 1000;
     const learnt = { login: loginAt(call), values: valuesAt(call, 2), t: call.has(3) ? call.number(3) : now };

@@ -1,7 +1,7 @@
--- Names of Lua 5.1, as LuaJIT has them, for policies that were written for it. The libraries `math`, `os` and the functions
--- about environments have chunks of their own.
+-- Names of Lua 5.1, as LuaJIT has them, for policies that were written for it. The libraries `math`, `table`, `os` and the
+-- functions about environments have chunks of their own.
 local wrong_type = ...
-local error, type, tonumber, load, next = error, type, tonumber, load, next
+local error, type, tonumber, load = error, type, tonumber, load
 local gsub, find, unpack_list, floor, collectgarbage = string.gsub, string.find, table.unpack, math.floor, collectgarbage
 
 -- These two raise an error that blames the caller of the function that calls them.
@@ -23,7 +23,8 @@ local function blamed(name, ok, ...)
   local message = ...
   if type(message) ~= "string" then error(message, 0) end
   message = gsub(message, "^(bad argument #%d+ to )'%?'", "%1'" .. name .. "'")
-  error(message, (find(message, "^bad argument") or find(message, "^invalid")) and 2 or 0)
+  local of_arguments = find(message, "^bad argument") or find(message, "^invalid") or find(message, "^wrong number of")
+  error(message, of_arguments and 2 or 0)
 end
 
 function unpack(list, ...)
@@ -34,38 +35,6 @@ end
 function loadstring(text, ...)
   check(text, "string", 1, "loadstring")
   return load(text, ...)
-end
-
-function table.getn(list)
-  check(list, "table", 1, "getn")
-  return #list
-end
-
-function table.maxn(list)
-  check(list, "table", 1, "maxn")
-  local largest = 0
-  for key in next, list do
-    if type(key) == "number" and key > largest then largest = key end
-  end
-  return largest
-end
-
-function table.foreach(list, f)
-  check(list, "table", 1, "foreach")
-  check(f, "function", 2, "foreach")
-  for key, value in next, list do
-    local result = f(key, value)
-    if result ~= nil then return result end
-  end
-end
-
-function table.foreachi(list, f)
-  check(list, "table", 1, "foreachi")
-  check(f, "function", 2, "foreachi")
-  for i = 1, #list do
-    local result = f(i, list[i])
-    if result ~= nil then return result end
-  end
 end
 
 string.gfind = string.gmatch

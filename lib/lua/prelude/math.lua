@@ -47,9 +47,10 @@ function math.randomseed(...)
   local seed = tonumber((...))
   if number_type(seed) == "float" and tointeger(seed) ~= seed then
     randomseed(unpack_bytes("<i8", pack("<d", seed)))
-  else
-    blamed("randomseed", pcall(randomseed, ...))
+    return
   end
+  local ok, problem = pcall(randomseed, ...)
+  if not ok then return blamed("randomseed", ok, problem) end
 end
 
 math.log10, math.cosh, math.sinh, math.tanh = host.log10, host.cosh, host.sinh, host.tanh
