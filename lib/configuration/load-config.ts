@@ -55,6 +55,8 @@ interface LoadOptions {
   inert?: boolean;
   /** For a replay: stands in for everything outside. Nothing is sent, and no file is changed. */
   isolation?: { http: HttpClient; webhooks: WebHookSink };
+  /** See {@link Engine.create}. */
+  luaMemory?: number | undefined;
   /** Takes what the script, and each file that it loads, compiles to. */
   onCompiled?: (chunk: ByteString) => void;
 }
@@ -72,7 +74,7 @@ const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure("
  * @throws {ConfigError}
  */
 export async function loadConfig(file: string, options: LoadOptions): Promise<Loaded> {
-  const { clock, log, inert = false, isolation, onCompiled } = options;
+  const { clock, log, inert = false, isolation, luaMemory, onCompiled } = options;
   const path = resolve(file);
   const source = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`${file}: cannot be read: ${error.code ?? error.message}`);
@@ -88,7 +90,8 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   });
   const directory = dirname(path);
   const http = isolation?.http ?? (inert ? NO_SERVERS : networkClient(clock));
-  const engine = await Engine.create({ clock, log, directory, http, isolated: isolation !== undefined, onCompiled });
+  const isolated = isolation !== undefined;
+  const engine = await Engine.create({ clock, log, directory, http, isolated, memory: luaMemory, onCompiled });
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   const { complaints } = engine;

@@ -14,10 +14,12 @@ import { isConsoleCommand, SHOWS_NIL } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { geoipReloads } from "./functions/geoip.ts";
 import { logFunctions } from "./functions/log.ts";
+import { MemoryWatch } from "./memory-watch.ts";
+import type { PolicyError } from "./policy-error.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
 import { PrintedLines } from "./printed-lines.ts";
 import { LuaError, LuaState, type Reference } from "./state.ts";
-import { PolicyError, Tasks } from "./tasks.ts";
+import { Tasks } from "./tasks.ts";
 import { type LuaThread, Type } from "./wasm.ts";
 
 /** What a custom endpoint answers. */
@@ -37,6 +39,8 @@ interface EngineOptions {
   http?: HttpClient;
   /** Lua changes nothing outside, what it prints is logged, and no task is interrupted by another: for replays. */
   isolated?: boolean;
+  /** Bytes of memory that Lua may take; 2 GiB, which is all that there is, unless given. */
+  memory?: number | undefined;
   /** Takes what each file of Lua compiles to, in Lua's own format, before it runs. */
   onCompiled?: ((chunk: ByteString) => void) | undefined;
 }
@@ -63,6 +67,7 @@ export class Engine {
   readonly output: ConsoleOutput;
   /** Where functions tell of mistakes that the policy goes on after. */
   readonly complaints: Complaints;
+  readonly memory: MemoryWatch;
   private readonly log: Log;
   private readonly codec: Codec;
   private readonly ignored = new Set<string>();
@@ -77,6 +82,8 @@ export class Engine {
     this.log = log;
     this.onCompiled = onCompiled;
     this.tasks = new Tasks(state, { sliced: !isolated });
+    this.memory = new MemoryWatch(state, { clock, log });
+    this.tasks.onRest = this.memory.check;
     this.geoip = new GeoIPDatabases(log);
     this.codec = new Codec(state);
     this.output = new ConsoleOutput(this.tasks);
@@ -90,9 +97,9 @@ export class Engine {
   }
 
   static async create(options: EngineOptions): Promise<Engine> {
-    const { clock, directory, log, isolated } = options;
+    const { clock, directory, log, isolated, memory } = options;
     const printed = isolated ? new PrintedLines(log) : undefined;
-    const engine = new Engine(await LuaState.open(clock, directory, printed?.write), options, printed);
+    const engine = new Engine(await LuaState.open(clock, directory, printed?.write, memory), options, printed);
     if (isolated) await engine.runFile(Buffer.from(UNBUFFERED), "unbuffered");
     return engine;
   }
@@ -148,7 +155,7 @@ export class Engine {
    * Runs a file of Lua, such as the configuration.
    * @param source its bytes
    * @param name the file's name in messages
-   * @throws {LuaError} for a syntax error, {@link PolicyError} for one raised
+   * @throws {PolicyError}
    */
   async runFile(source: Uint8Array, name: string): Promise<void> {
     const { state } = this;
@@ -248,9 +255,8 @@ export class Engine {
       return returned.text ?? (silent ? ("nil" as ByteString) : printed);
     } catch (error) {
       const { printed, problems } = output.end(run);
-      if (error instanceof LuaError) return failed(printed, [...problems, error.message]);
-      if (error instanceof PolicyError) return failed(printed, [...problems, `${error.message}\n${error.traceback}`]);
-      throw error;
+      const { message, traceback } = error as PolicyError;
+      return failed(printed, [...problems, traceback === "" ? message : `${message}\n${traceback}`]);
     }
   }
 
@@ -271,18 +277,18 @@ export class Engine {
     }
   }
 
-  /** @throws {PolicyError} when the values are not a boolean and, perhaps, a table of strings, numbers and booleans */
+  /** @throws {LuaError} when the values are not a boolean and, perhaps, a table of strings, numbers and booleans */
   private readEndpointResult(L: LuaThread): EndpointResult {
     const { state } = this;
     const { api } = state;
     if (api.lua_type(L, 1) !== Type.boolean) {
-      throw new PolicyError(`a custom endpoint must return a boolean first, not ${state.typeName(L, 1)}`, "");
+      throw new LuaError(`a custom endpoint must return a boolean first, not ${state.typeName(L, 1)}`);
     }
     const success = api.lua_toboolean(L, 1) !== 0;
     const attributes: [string, string][] = [];
     const second = api.lua_type(L, 2);
     if (second !== Type.table && second > Type.nil) {
-      throw new PolicyError(`a custom endpoint must return a table second, not ${state.typeName(L, 2)}`, "");
+      throw new LuaError(`a custom endpoint must return a table second, not ${state.typeName(L, 2)}`);
     }
     if (second === Type.table) {
       state.eachPair(L, 2, () => {
@@ -290,7 +296,7 @@ export class Engine {
         const value = state.scalarText(L, -1);
         if (value === undefined) {
           const problem = `a custom endpoint's values must be strings, numbers or booleans; '${name}' is a ${state.typeName(L, -1)}`;
-          throw new PolicyError(problem, "");
+          throw new LuaError(problem);
         }
         attributes.push([name, value]);
       });

@@ -22,10 +22,10 @@ export async function failure({ run }: TestEngine, source: string): Promise<Erro
   return error;
 }
 
-export async function startEngine(directory = "/"): Promise<TestEngine> {
+export async function startEngine(directory = "/", memory?: number): Promise<TestEngine> {
   const logs: string[] = [];
   const log = new Log({ sink: (line) => logs.push(line), verbose: true });
-  const engine = await Engine.create({ clock: systemClock, log, directory });
+  const engine = await Engine.create({ clock: systemClock, log, directory, memory });
   let answers: string[] = [];
   engine.define({ name: "answer_one", body: (call) => void answers.push(call.text(1)) });
   const run = (source: string): Promise<void> => engine.runFile(Buffer.from(source), "spec.conf");
