@@ -8,14 +8,15 @@
 
 --- The daemon ---------------------------------------------------------------------------------------------------------
 
-addListener("127.0.0.1:8084", false, "", "", {}) -- (C) address and port, TLS, certificate, key, options. May be called often
+addListener("127.0.0.1:8084", false, "", "", {}) -- (C) address and port, TLS, certificate, key, options. May be called often;
+-- [::] also serves IPv4, unless that has a listener of its own on the port
 addListener("[::1]:8443", true, "cert.pem", "key.pem", { minimum_protocol = "TLSv1.2" }) -- (C) with TLS: PEM files and the
 -- options MinProtocol, MaxProtocol (TLSv1.0 to TLSv1.3), Protocol, CipherString, Groups, SignatureAlgorithms, Options
 webserver("127.0.0.1:8084", "password") -- (C) deprecated: addListener and setWebserverPassword in one
-setWebserverPassword("password") -- (C) for HTTP basic authentication, any user name. Without one, what needs it is refused
+setWebserverPassword("password") -- (C) for HTTP basic authentication, any user name; any bytes. Without one, what needs it is refused
 setMetricsNoPassword() -- (C) /metrics needs no password
 setMaxWebserverConns(10000) -- (C) requests in flight; more are answered 503
-addACL("192.0.2.0/24") -- (C) adds to who may connect; "!192.0.2.1/32" excludes
+addACL("192.0.2.0/24") -- (C) adds to who may connect; "!192.0.2.1/32" excludes; ::ffff:192.0.2.0/120 is 192.0.2.0/24
 setACL({ "127.0.0.0/8", "::1/128" }) -- (C) replaces who may connect
 controlSocket("127.0.0.1:4004") -- (C) where the console listens; port 4004 unless given
 setKey("base64 of 32 bytes") -- (C) the key of the console; answers true, or false when it is none
@@ -124,6 +125,43 @@ disableCurlHostVerification() -- (C) accepts a certificate for another host
 -- addresses, networks, each with a port if need be; * is everything
 setHTTPProxy("http://user:password@proxy.example:3128")
 
+--- History: what happened, exactly -----------------------------------------------------------------------------------
+
+-- (C) SQLite in the state directory, or "sqlite::memory:", or PostgreSQL 13 and later: "postgres://user@host/database?sslmode=
+-- verify-full", its password there, in PGPASSWORD or in the file of PGPASSFILE. One for a daemon. Durations are 30s, 15m, 24h,
+-- 90d, 2w; sizes 500M, 20G. Options, here with what they are unless given: retention of rows; unused, after which entries of
+-- profiles go that were not seen; max_size, over which the oldest rows go; batch, over which rows are gathered: a kill loses at
+-- most one; timeout of a question; hierarchies of the risk score, lists of { name, weight }, most specific level first
+local history = newHistory("sqlite:history.sqlite", { retention = "90d", unused = "400d", max_size = "20G", batch = "1s", timeout = "10s" })
+local history = getHistory() -- the same elsewhere
+-- Takes a login tuple over and returns at once. Columns: t, login, remote, success, policy_reject, tls, fail_type, protocol,
+-- device (the device id) and, of the second table, country, asn, city, latitude, longitude; what else is in it comes back with
+-- the row, and cannot be asked for
+history:add(lt, { country = "NL", asn = 64500, anything = { "else" } })
+-- Questions (W) see what was added before, and answer nil and why ("history away", "history timeout") when there is no answer.
+-- A filter names columns, each with a value or a list of which any may be; net = "192.0.2.0/24"; since and before, a duration
+-- back from now or seconds since 1970
+history:count({ login = "joe", success = false, since = "24h" }, 100) -- how many; counting ends at the limit, if there is one
+history:distinct("login", { remote = ca, since = "1h" }, 20) -- how many different ones; ends at the limit
+history:top("remote", { success = false }, 10) -- { { value =, count = }, … }; logins that never succeeded are not shown
+history:rows({ login = "joe" }, 10) -- the newest, newest first
+history:series("1h", { since = "7d" }) -- { { t =, count = }, … }, also those with 0; whole hours without columns outlive rows
+history:first({ login = "joe" }) -- the oldest row, or nil
+history:last({ login = "joe" }) -- the newest
+history:forget("joe") -- (W) removes a login: { rows =, … } tells how many of each went, counters whose key it is and webhooks
+-- that wait among them, and not_reached = what it cannot reach: logs, recordings, backups, what receivers hold
+history:export("joe") -- all that is held of a login; { rows = { … } }
+-- Profiles: what has been seen of a login, forgotten only when unused. Texts over 1,024 bytes are cut and hashed, as in rows.
+-- Counts each value once, for the login and for everybody; t is now unless given
+history:learn("joe", { country = "NL", device = "Thunderbird 115" }, lt.t)
+history:known("joe", "country") -- (W) { { value =, count =, first =, last = }, … }, last seen first; at most 100
+history:known("joe", "country", "NL") -- (W) one of them, or nil
+-- (W) the risk score of Freeman et al. (NDSS 2016) of these values for the login; nil for one that was never learnt
+history:risk("joe", { address = "192.0.2.1", asn = "64500", country = "NL", device = "Thunderbird 115" })
+showHistory() -- (C) where it is, how much is in it, rows that wait, the slowest question of the last 5 minutes
+showLogin("joe") -- (C) what is known of a login
+backupHistory("copy.sqlite") -- (C) copies an SQLite history to a file that is not there yet; for PostgreSQL there is pg_dump
+
 --- Addresses ----------------------------------------------------------------------------------------------------------
 
 local ca = newCA("192.0.2.1:993") -- a ComboAddress; "[2001:db8::1]:993"; what does not parse is 0.0.0.0 and an error in the log
@@ -137,7 +175,7 @@ newNetmaskFromCA(ca, 24) -- another
 mask:toStringNetwork() -- 192.0.2.0/24
 mask:match(ca)
 local group = newNetmaskGroup() -- a NetmaskGroup: the longest mask decides
-group:addMask("!192.0.2.7/32") -- with ! it excludes
+group:addMask("!192.0.2.7/32") -- with ! it excludes; a mask of ::ffff:a.b.c.d holds a.b.c.d too, and has /96 or more
 group:match(ca)
 group:size()
 group:clear()

@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 
 import { BUILT_IN_COMMANDS, type Config, defaultConfig } from "../config.ts";
 import { Counters } from "../counters/counters.ts";
+import { History } from "../history/history.ts";
 import type { Log } from "../log/log.ts";
 import { disk } from "../lua/disk.ts";
 import { Engine, shortChunkName } from "../lua/engine.ts";
@@ -12,6 +13,7 @@ import { consoleCommands } from "../lua/functions/console.ts";
 import { countersConfiguration, countersConsole } from "../lua/functions/counters.ts";
 import { daemonFunctions, startFunctions } from "../lua/functions/daemon.ts";
 import { geoipConfiguration } from "../lua/functions/geoip.ts";
+import { getHistory, newHistory } from "../lua/functions/history-config.ts";
 import { outgoingConfiguration } from "../lua/functions/outgoing.ts";
 import { policyFunctions } from "../lua/functions/policy.ts";
 import { durationToSeconds, scheduleFunctions, unknownFunction } from "../lua/functions/schedule.ts";
@@ -66,6 +68,8 @@ interface LoadOptions {
   only?: "read" | "settings";
   /** For a replay: stands in for everything outside. Nothing is sent, and files are changed in memory. */
   isolation?: { http: HttpClient; tcp: TcpNetwork; webhooks: WebHookSink };
+  /** See {@link Engine.create}. */
+  luaMemory?: number | undefined;
   /** Takes what the script, and each file that it loads, compiles to. */
   onCompiled?: (chunk: ByteString) => void;
 }
@@ -78,7 +82,7 @@ const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure(R
  * @throws {ConfigError}
  */
 export async function loadConfig(file: string, options: LoadOptions): Promise<Loaded> {
-  const { clock, log, only, isolation, onCompiled } = options;
+  const { clock, log, only, isolation, luaMemory, onCompiled } = options;
   const path = resolve(file);
   const source = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`${file}: cannot be read: ${error.code ?? error.message}`);
@@ -108,12 +112,22 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     files: only || isolation ? new FileLayer(() => log.debug("files are changed in memory alone")) : disk,
     prints: isolation ? "to the log" : only && "nothing",
     sliced: !isolation,
+    memory: luaMemory,
     onCompiled,
   });
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   const { complaints } = engine;
   for (const definition of startFunctions(config, { log, complaints, directory })) engine.defineForStart(definition);
+  const hasHistory = (): boolean => engine.history !== undefined;
+  engine.defineForStart(
+    newHistory(
+      (settings) => void (engine.history = new History(settings, { clock, log, metrics })),
+      engine.historyObject,
+      hasHistory,
+    ),
+  );
+  engine.define(getHistory(engine.historyObject, hasHistory));
   for (const definition of [
     ...daemonFunctions(config),
     ...geoipConfiguration(engine.geoip, { log, complaints, directory, opens: only !== "settings" }),
@@ -132,6 +146,8 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   engine.define(durationToSeconds(complaints));
   const attempt = networkAttempt(config.webhooks, outgoing, clock);
   const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
+  engine.elsewhere.set("webhooks", (login) => webhooks.events.forget(login));
+  engine.elsewhere.set("counters", (login) => counters.forget(login));
   engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, complaints));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
   try {

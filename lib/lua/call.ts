@@ -6,7 +6,7 @@
  */
 import type { ByteString } from "../text/byte-string.ts";
 import { toByteString, toText } from "../text/byte-string.ts";
-import { LuaError, type LuaState, type LuaTable, type LuaValue, type Reference } from "./state.ts";
+import { LuaError, LuaPanic, type LuaState, type LuaTable, type LuaValue, type Reference } from "./state.ts";
 import { type LuaThread, Type } from "./wasm.ts";
 
 /** What a host function answers: one value, or several in a list. */
@@ -77,6 +77,11 @@ export class Call {
     return this.state.read(this.thread, position, levels) as LuaTable;
   }
 
+  /** Any value; of a table so many levels are copied. */
+  value(position: number, levels = 0): LuaValue {
+    return this.state.read(this.thread, position, levels);
+  }
+
   /** A function, kept alive until it is released. */
   function(position: number): Reference {
     if (this.state.api.lua_type(this.thread, position) !== Type.function) throw this.wrongType(position, "function");
@@ -138,6 +143,6 @@ export function pushHostFunction(state: LuaState, L: LuaThread, definition: Host
 }
 
 const describe = (problem: unknown, name: string): string =>
-  problem instanceof LuaError
+  problem instanceof LuaError || problem instanceof LuaPanic
     ? problem.message
     : `'${name}' failed: ${problem instanceof Error ? problem.message : problem}`;

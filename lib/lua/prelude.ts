@@ -13,6 +13,8 @@ import { consoleOutputFunctions } from "./functions/console.ts";
 import { counterFunctions } from "./functions/counters.ts";
 import { dateFunctions } from "./functions/date.ts";
 import { geoipLookups } from "./functions/geoip.ts";
+import { historyCommands } from "./functions/history-console.ts";
+import { type HistoryAccess, historyAdd, historyQuestions } from "./functions/history.ts";
 import { httpRequestFunction, socketRequestFunction } from "./functions/http.ts";
 import { logFunctions } from "./functions/log.ts";
 import {
@@ -23,6 +25,8 @@ import {
   systemFunctions,
 } from "./functions/lua51.ts";
 import { moduleFunctions } from "./functions/modules.ts";
+import { personalDataFunctions } from "./functions/personal-data.ts";
+import { historyLearn, profileQuestions } from "./functions/profile.ts";
 import type { TcpSockets } from "./functions/tcp.ts";
 import { sleepFunction, type WaitingFunction } from "./functions/wait.ts";
 import addressChunk from "./prelude/address.lua" with { type: "text" };
@@ -36,6 +40,7 @@ import definedChunk from "./prelude/defined.lua" with { type: "text" };
 import environmentChunk from "./prelude/environment.lua" with { type: "text" };
 import finalizersChunk from "./prelude/finalizers.lua" with { type: "text" };
 import geoipChunk from "./prelude/geoip.lua" with { type: "text" };
+import historyChunk from "./prelude/history.lua" with { type: "text" };
 import logChunk from "./prelude/log.lua" with { type: "text" };
 import loginTupleChunk from "./prelude/login-tuple.lua" with { type: "text" };
 import lua51Chunk from "./prelude/lua51.lua" with { type: "text" };
@@ -66,6 +71,9 @@ interface PreludeOptions {
   complaints: Complaints;
   /** Takes what each file compiles to. */
   onCompiled: ((chunk: ByteString) => void) | undefined;
+  history: HistoryAccess;
+  /** Whether a function that is for the console alone may run now. */
+  allowed: (name: string) => boolean;
 }
 
 /** What the engine calls: each takes the policy's function and a packed value (see codec.ts). */
@@ -76,12 +84,27 @@ export interface Drivers {
   runConsole: Reference;
   /** Takes the name of a global and perhaps of a field, answers whether it is there. */
   isDefined: Reference;
+  /** What stands for the history: see history.lua. */
+  history: Reference;
 }
 
 /** Runs the chunks in an order in which each finds what it needs; the modules last, for they see the globals as they are then. */
 export function installPrelude(options: PreludeOptions): Drivers {
-  const { state, tasks, clock, log, geoip, counters, http, sockets, directory, output, complaints, onCompiled } =
-    options;
+  const {
+    state,
+    tasks,
+    clock,
+    log,
+    geoip,
+    counters,
+    http,
+    sockets,
+    directory,
+    output,
+    complaints,
+    onCompiled,
+    allowed,
+  } = options;
   const { api, main } = state;
   const run = (name: string, source: string, ...args: Argument[]): Reference[] =>
     runChunk(state, tasks, name, source, args);
@@ -130,6 +153,21 @@ export function installPrelude(options: PreludeOptions): Drivers {
   const [runReport, runEndpoint] = run("login-tuple", loginTupleChunk, makeAddress!);
   const [runConsole] = run("console", consoleChunk, consoleOutputFunctions(output));
   const [isDefined] = run("defined", definedChunk);
+  const waits = [
+    ...historyQuestions(options.history),
+    ...profileQuestions(options.history),
+    ...personalDataFunctions(options.history),
+    ...historyCommands(options.history),
+  ];
+  const classTools = classChecks.slice(0, 2);
+  const historyHost: Record<string, HostFunction> = {
+    add: historyAdd(options.history),
+    learn: historyLearn(options.history),
+    allowed: { name: "allowed", body: (call) => allowed(call.text(1)) },
+    print: consoleOutputFunctions(output)["print"]!,
+  };
+  const waitingByName = Object.fromEntries(waits.map((definition) => [definition.name, waiting(definition)]));
+  const [history] = run("history", historyChunk, historyHost, waitingByName, ...classTools, wrongType);
   const [tcp] = run(
     "tcp",
     tcpChunk,
@@ -145,11 +183,17 @@ export function installPrelude(options: PreludeOptions): Drivers {
   const socketRequest = waiting(socketRequestFunction(http, directory));
   const [module] = run("modules", modulesChunk, moduleFunctions(clock), socketRequest, tcp!, sleep, jsonNull, classOf);
   run("log", logChunk, logFunctions(log), module!, classOf);
-  return { runReport: runReport!, runEndpoint: runEndpoint!, runConsole: runConsole!, isDefined: isDefined! };
+  return {
+    runReport: runReport!,
+    runEndpoint: runEndpoint!,
+    runConsole: runConsole!,
+    isDefined: isDefined!,
+    history: history!,
+  };
 }
 
-/** A table of host functions, or a Lua value. */
-type Argument = Record<string, HostFunction> | Reference;
+/** A table of host functions or Lua values, or a Lua value. */
+type Argument = Record<string, HostFunction | Reference> | Reference;
 
 /** Runs a chunk and gives its results. The prelude never waits, so they are there at once. */
 function runChunk(state: LuaState, tasks: Tasks, name: string, source: string, args: Argument[]): Reference[] {
@@ -163,7 +207,8 @@ function runChunk(state: LuaState, tasks: Tasks, name: string, source: string, a
       }
       api.lua_createtable(L, 0, 0);
       for (const [key, definition] of Object.entries(arg)) {
-        pushHostFunction(state, L, definition);
+        if (typeof definition === "bigint") state.pushReference(L, definition);
+        else pushHostFunction(state, L, definition);
         api.lua_setfield(L, -2, state.constant(key));
       }
     }

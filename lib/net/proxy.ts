@@ -4,7 +4,7 @@
  * lower case counts first, and a value without a scheme is one of http.
  */
 import { matchesNetmask, parseAddress, parseNetmask, unmapAddress } from "../address/address.ts";
-import type { ByteString } from "../text/byte-string.ts";
+import { type ByteString, percentDecode } from "../text/byte-string.ts";
 
 export interface Proxy {
   /** http, with user and password if there are any. */
@@ -62,10 +62,27 @@ export function readProxyUrl(text: string): string | undefined {
 /** `http://host:port`: user and password are nobody's business. */
 export const publicProxyUrl = ({ url }: Proxy): string => new URL(url).origin;
 
+/** For node:http: where the proxy is, and the header with user and password, if there are any. */
+export function proxyEndpoint({ url }: Proxy): {
+  host: { host: string; port: number };
+  credentials: Record<string, string>;
+} {
+  const { hostname, port, username, password } = new URL(url);
+  const login = Buffer.from(percentDecode(`${username}:${password}`), "latin1").toString("base64");
+  return {
+    host: { host: withoutBrackets(hostname), port: Number(port || 80) },
+    credentials: username || password ? { "Proxy-Authorization": `Basic ${login}` } : {},
+  };
+}
+
+/** The brackets of an IPv6 address belong to the URL. */
+export const withoutBrackets = (hostname: string): string => hostname.replace(/^\[|\]$/g, "");
+
 export function proxyFor(url: URL, { http, https, exceptions }: Proxies): Proxy | undefined {
   const proxy = url.protocol === "https:" ? https : http;
   if (!proxy) return undefined;
-  const hostname = bare(url.hostname);
+  // The dot ends a full name.
+  const hostname = withoutBrackets(url.hostname).replace(/\.$/, "");
   const address = parseAddress(url.hostname)?.bytes;
   const target: Target = {
     hostname,
@@ -74,9 +91,6 @@ export function proxyFor(url: URL, { http, https, exceptions }: Proxies): Proxy 
   };
   return exceptions.some((entry) => matches(entry, target)) ? undefined : proxy;
 }
-
-/** Without the brackets of an IPv6 address, and the dot that ends a full name. */
-const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
 
 /** `*`, a name that stands for what is below it, too, an address, or a network; names and addresses may have a port. */
 function matches(entry: string, { hostname, address, port }: Target): boolean {

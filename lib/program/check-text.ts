@@ -26,6 +26,7 @@ function describe(inventory: Inventory): Record<string, readonly string[]> {
     customStats,
     counters,
     proxies,
+    history,
   } = inventory;
   return {
     listeners: listeners.map(describeListener),
@@ -48,6 +49,7 @@ function describe(inventory: Inventory): Record<string, readonly string[]> {
     counters: counters.map(
       ({ name, seconds, windows, fields }) => `${name} (${windows} windows of ${seconds} s: ${fields.join(", ")})`,
     ),
+    history: history ? [`${history.place} (rows for ${Number(history.retentionDays.toFixed(2))} days)`] : [],
     proxy: describeProxies(proxies),
   };
 }

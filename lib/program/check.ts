@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import type { Config } from "../config.ts";
 import { ConfigError, loadConfig, type Loaded, missingKey } from "../configuration/load-config.ts";
 import { readRegexesFile, RegexesFileError } from "../device/regexes-file.ts";
+import { describePlace, placeProblem } from "../history/place.ts";
 import { Level, Log } from "../log/log.ts";
 import { shortChunkName } from "../lua/engine.ts";
 import { findUnknownNames } from "../lua/unknown-names.ts";
@@ -34,6 +35,8 @@ export interface Inventory {
   counters: { name: string; seconds: number; windows: number; fields: string[] }[];
   /** What requests for other servers go through, by the scheme of their urls; without user and password. */
   proxies: { http: string | null; https: string | null; exceptions: readonly string[] };
+  /** `place` is shown without a password. */
+  history: { place: string; retentionDays: number } | null;
 }
 
 export interface Check {
@@ -98,6 +101,9 @@ function takeInventory(loaded: Loaded, now: number, check: Check): Inventory {
   } catch (error) {
     check.errors.push((error as Error).message);
   }
+  const { history } = engine;
+  const problem = history && placeProblem(history.settings, config.stateDir);
+  if (problem) check.errors.push(history.settings.where + problem);
   return {
     listeners: config.listeners.map((listener) => describeListener(listener, now, check)),
     controlSocket: config.controlSocket ? formatListener(config.controlSocket) : null,
@@ -123,6 +129,9 @@ function takeInventory(loaded: Loaded, now: number, check: Check): Inventory {
       fields: fields.map((field) => `${field.name} (${field.kind})`),
     })),
     proxies: describeProxies(config.outgoing.proxies),
+    history: history
+      ? { place: describePlace(history.settings), retentionDays: history.settings.retention / (DAY / 1000) }
+      : null,
   };
 }
 

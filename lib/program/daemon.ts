@@ -1,6 +1,7 @@
 /** The daemon: serves a loaded configuration until it is stopped. */
 import { ConfigError, type Loaded, missingKey } from "../configuration/load-config.ts";
 import { ControlServer } from "../control/server.ts";
+import { storeOf } from "../history/place.ts";
 import { HttpServer } from "../http/server.ts";
 import { LogFlood } from "../log/log-flood.ts";
 import type { Log } from "../log/log.ts";
@@ -10,6 +11,7 @@ import { backgroundLabel, endpointLabel, policyFailed } from "../lua/policy-fail
 import { DescriptorWatch } from "../net/descriptors.ts";
 import { apart, formatListener, type HttpListener, type Listener } from "../net/listener.ts";
 import type { Recorder } from "../replay/recorder.ts";
+import { InUseError, StateLock } from "../sqlite/lock.ts";
 import { logStats } from "../stats/log.ts";
 import { addProcessMetrics, fewFiles, mostFiles } from "../stats/process.ts";
 import { formatAmounts } from "../text/amounts.ts";
@@ -25,6 +27,8 @@ const STOP_BOUND = 10_000;
 const PEERS_BOUND = 1000;
 /** Milliseconds after that, for webhooks. */
 const WEBHOOKS_BOUND = 5000;
+/** Milliseconds after that, for the history to write what waits. */
+const HISTORY_BOUND = 5000;
 
 /** What the daemon is given besides its configuration. */
 interface Ports {
@@ -33,6 +37,16 @@ interface Ports {
   parseDevice: ParseDevice;
   /** Records the reports. The daemon closes it. */
   recorder?: Recorder | undefined;
+}
+
+/** A folder that cannot be used is told by those who need it. @throws {InUseError} */
+function takeLock(folder: string | undefined): StateLock | undefined {
+  try {
+    return folder === undefined ? undefined : StateLock.take(folder);
+  } catch (error) {
+    if (error instanceof InUseError) throw error;
+    return undefined;
+  }
 }
 
 export class Daemon {
@@ -44,6 +58,7 @@ export class Daemon {
   private readonly flood: LogFlood;
   private readonly endStatsLog: CancelTimer;
   private descriptors: DescriptorWatch | undefined;
+  private stateLock: StateLock | undefined;
   private ready = false;
   private stopping: Promise<void> | undefined;
 
@@ -79,8 +94,8 @@ export class Daemon {
 
   /**
    * Opens the listeners and the control socket, and begins to deliver webhooks.
-   * @throws {ConfigError} when one cannot be bound, the control socket has no key, or the certificates for other servers cannot
-   * be used; those already open are closed again
+   * @throws {ConfigError} when one cannot be bound, the control socket has no key, the certificates for other servers cannot be
+   * used, or another process uses the state directory; those already open are closed again
    */
   static async start(loaded: Loaded, ports: Ports): Promise<Daemon> {
     const { config } = loaded;
@@ -90,16 +105,19 @@ export class Daemon {
     const { log } = ports;
     try {
       loaded.outgoing.load();
+      await daemon.openHistory();
       const { controlSocket, listeners } = config;
       const all = [...listeners, ...(controlSocket ? [controlSocket] : [])];
       for (const listener of listeners) daemon.http.listeners.listen(apart(listener, all));
       if (controlSocket) daemon.control.listen(apart(controlSocket, all));
+      daemon.stateLock = takeLock(config.stateDir);
     } catch (error) {
       daemon.endStatsLog();
       daemon.flood.close();
       await daemon.http.listeners.cut();
       daemon.control.cut();
       await ports.recorder?.close();
+      await loaded.engine.history?.close();
       throw new ConfigError((error as Error).message);
     }
     loaded.counters.open(config.stateDir);
@@ -194,7 +212,29 @@ export class Daemon {
     webhooks.close();
     await this.loaded.counters.close();
     await this.ports.recorder?.close();
+    await this.closeHistory();
     engine.close();
+    this.stateLock?.[Symbol.dispose]();
+  }
+
+  /** @throws when it cannot be used before somebody mends it */
+  private async openHistory(): Promise<void> {
+    const { engine, config } = this.loaded;
+    const { history } = engine;
+    if (!history) return;
+    try {
+      await history.open(storeOf(history.settings, { ...this.ports, stateDir: config.stateDir }));
+    } catch (error) {
+      throw new Error(`${history.settings.where}${(error as Error).message}`);
+    }
+  }
+
+  private async closeHistory(): Promise<void> {
+    const { history } = this.loaded.engine;
+    if (!history) return;
+    if (!(await this.isOver(history.close(), HISTORY_BOUND))) void history.cut();
+    const left = formatAmounts({ row: history.waitingRows });
+    if (left) this.log.error(`history: ${left} could not be written and are lost`);
   }
 
   /** Lets all that runs end, and peers take their answers. */

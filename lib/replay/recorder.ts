@@ -10,8 +10,8 @@ import type { Metrics } from "../stats/metrics.ts";
 import { type ByteString, fromBytes } from "../text/byte-string.ts";
 import { isObject, type JsonObject, parseJson } from "../text/json.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
-import { LONGEST_LINE } from "./line-reader.ts";
-import { RECEIVED_AT } from "./receipt.ts";
+import { LONGEST_LINE } from "../traffic/line-reader.ts";
+import { RECEIVED_AT } from "../traffic/receipt.ts";
 import { Redaction } from "./redaction.ts";
 
 /** Milliseconds, or bytes, after which what has come is written: each write waits for the disk, so they are not many. */

@@ -17,7 +17,7 @@ export class Metrics {
   readonly ignoredFields = this.add(
     new Counter(
       "trackalert_fields_ignored_total",
-      "Values in reports that were ignored because they are of another type than the field's.",
+      "Values in reports that were ignored because they do not have the type of their field.",
       "field",
       "type",
     ),

@@ -1,8 +1,9 @@
 /** The SQLite file of the spool. What SQLite has against an operation is thrown. */
 import { Database, type Statement } from "bun:sqlite";
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
+import { createFile, identityOf, isCorrupt } from "../sqlite/file.ts";
 import type { Entry } from "./entry.ts";
 
 /** Bytes of a page, SQLite's default. */
@@ -215,43 +216,4 @@ function prepare(database: Database): void {
     } else database.run(SCHEMA);
     database.run(`pragma user_version = ${VERSION}`);
   })();
-}
-
-/** @throws when there is nothing, or its folder cannot be read */
-function identityOf(path: string): string {
-  const { dev, ino } = statSync(path, { bigint: true });
-  return `${dev}:${ino}`;
-}
-
-/** Makes it, for the owner alone. One that is there is not even opened: closing it would give SQLite's locks on it away. */
-function createFile(path: string): void {
-  try {
-    closeSync(openSync(path, "wx", 0o600));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
-}
-
-export const isCorrupt = (error: unknown): boolean =>
-  /^SQLITE_(CORRUPT|NOTADB)/.test((error as NodeJS.ErrnoException).code ?? "");
-
-/** Removes the file, and then its log: an empty file takes none over. @returns whether it is gone */
-export function remove(path: string): boolean {
-  try {
-    for (const suffix of ["", "-wal"]) rmSync(path + suffix, { force: true });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Renames the file and its write-ahead log, so that both still belong together. @returns what came of it, in words */
-export function moveAside(path: string, now: number): string {
-  const aside = `${path}.corrupt-${new Date(now).toISOString().replaceAll(":", "")}`;
-  try {
-    for (const suffix of ["-wal", ""]) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
-    return `it is now ${aside}`;
-  } catch (error) {
-    return `it cannot be moved aside (${(error as NodeJS.ErrnoException).code})`;
-  }
 }

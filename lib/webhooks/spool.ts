@@ -13,9 +13,10 @@ import { join } from "node:path";
 
 import { LogFlood } from "../log/log-flood.ts";
 import type { Log } from "../log/log.ts";
+import { isCorrupt, moveAside, remove } from "../sqlite/file.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
 import type { Entry } from "./entry.ts";
-import { type Change, isCorrupt, moveAside, remove, type SpooledEvent, SpoolFile } from "./spool-file.ts";
+import { type Change, type SpooledEvent, SpoolFile } from "./spool-file.ts";
 
 const FILE = "webhooks.sqlite";
 /** Milliseconds over which changes are gathered. */

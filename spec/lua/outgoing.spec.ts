@@ -1,6 +1,7 @@
 /** Requests that leave: whom policies and webhooks trust, who they are, and the proxy that they take. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 
 import { toByteString } from "../../lib/text/byte-string.ts";
@@ -224,6 +225,32 @@ describe("the proxy", () => {
     const why = `connection refused (through the proxy http://127.0.0.1:${port})`;
     expect(answers).toEqual({ ...all(why), httpRequest: `${origin}: ${why}` });
     expect(problem).toBe(why);
+  });
+
+  test.each([
+    ["does not answer", ""],
+    ["opens a tunnel to nowhere", "HTTP/1.1 200 OK\r\n\r\n"],
+  ])("that %s keeps no connection of a request that was given up", async (_, answer) => {
+    let connections = 0;
+    const silent = createServer((socket) => {
+      connections++;
+      socket.on("error", () => {}).on("close", () => connections--);
+      socket.once("data", () => socket.write(answer));
+    });
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const { port } = silent.address() as AddressInfo;
+    await using daemon = await startDaemon(`setHTTPProxy("127.0.0.1:${port}")
+      for _, scheme in ipairs{ "http", "https" } do
+        for i = 1, 3 do
+          local answer, problem = httpRequest{ url = scheme .. "://h.invalid/", timeout = 0.05 }
+          infoLog(problem or "answered")
+        end
+      end`);
+    const lines = daemon.logs.filter((line) => line.includes("h.invalid"));
+    expect(lines).toHaveLength(6);
+    for (const line of lines) expect(line).toContain(`(through the proxy http://127.0.0.1:${port})`);
+    while (connections > 0) await Bun.sleep(1);
+    silent.close();
   });
 
   test("that wants a password is asked again later, for events are not refused by it", async () => {

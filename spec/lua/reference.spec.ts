@@ -19,6 +19,7 @@ const EXAMPLES: Record<string, string> = {
   group: "NetmaskGroup",
   db: "GeoIP2DB",
   counts: "StringStatsDB",
+  history: "History",
 };
 
 /** Chunk: every global, and every entry of a global table, a line each. */
@@ -62,13 +63,13 @@ test("documented names are exactly the names that exist", async () => {
   const standard = new Set(evaluate(plain, new Tasks(plain), LIST_NAMES));
   plain.close();
 
-  await using daemon = await startDaemon("");
+  await using daemon = await startDaemon(`newHistory("sqlite::memory:")`);
   const { state, tasks } = daemon.loaded.engine;
   const methods = evaluate(
     state,
     tasks,
     `local lines = {}
-     local examples = { newCA("::"), newNetmask("::/0"), newNetmaskGroup(), getGeoIP2DB("none"), getStringStatsDB("none") }
+     local examples = { newCA("::"), newNetmask("::/0"), newNetmaskGroup(), getGeoIP2DB("none"), getStringStatsDB("none"), getHistory() }
      for _, example in ipairs(examples) do
        for name in pairs(debug.getmetatable(example).__index) do lines[#lines + 1] = getmetatable(example) .. ":" .. name end
      end

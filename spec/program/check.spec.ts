@@ -69,6 +69,7 @@ describe("--check-config", () => {
       "GeoIP databases      none",
       "custom stats         none",
       "counters             none",
+      "history              none",
       "proxy                none",
       "OK",
     ]);
@@ -316,6 +317,7 @@ describe("--check-config", () => {
         customStats: [],
         counters: [],
         proxies: { http: null, https: null, exceptions: [] },
+        history: null,
       },
       warnings: [],
       errors: [],

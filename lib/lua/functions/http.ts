@@ -10,8 +10,8 @@ import {
 import type { TlsChoice } from "../../net/outgoing.ts";
 import { type ByteString, fromBytes, percentDecode, toByteString, toText } from "../../text/byte-string.ts";
 import type { Call, Returned } from "../call.ts";
-import { LuaError, type LuaTable, type LuaValue } from "../state.ts";
-import { checkKeys, optional, required, typeName } from "./keys.ts";
+import { LuaError, type LuaTable, type LuaValue, typeName } from "../state.ts";
+import { checkKeys, optional, required } from "./keys.ts";
 import { readTlsChoice } from "./outgoing.ts";
 import type { WaitingFunction } from "./wait.ts";
 
