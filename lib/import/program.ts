@@ -116,7 +116,12 @@ class Import {
     const bar = this.options.draw && new ProgressBar(this.options.draw, clock.now());
     const progress = bar && bar.update.bind(bar);
     this.ran = new ImportRun({
-      ...{ loaded, history, store, clock, log, progress },
+      loaded,
+      history,
+      store,
+      clock,
+      log,
+      progress,
       files: this.files,
       signal: this.options.signal,
     });
