@@ -123,7 +123,12 @@ class Import {
       this.options.progress?.(progress);
     };
     this.ran = new ImportRun({
-      ...{ loaded, history, store, clock, log, progress },
+      loaded,
+      history,
+      store,
+      clock,
+      log,
+      progress,
       files: this.files,
       signal: this.options.signal,
     });
