@@ -209,6 +209,12 @@ httpRequest({ url = "https://api.example/", method = "GET", headers = {}, body =
 -- For one request to socket.http or ssl.https LuaSec's cafile, certificate, key and verify ("none", "peer") hold the same way.
 -- Unlike LuaSec a server needs a certificate that is trusted, unless verify is "none"
 
+-- (W) `require` finds "cjson", "cjson.safe", "socket.http", "ssl.https", "socket.url", "ltn12", "mime", and of LuaSocket's
+-- "socket" gettime, sleep, try, protect, dns.toip, connect and tcp(): connect, send, receive, settimeout, setoption,
+-- shutdown, getpeername, getsockname, close; enough for redis-lua. A connection belongs to the function that used it last
+-- until that function has ended: others wait for it, so that one client for all reports gets nobody another's answers. A
+-- connection for each function, or a few to choose from, lets them run side by side. In a replay nobody is reached.
+
 --- The Lua that policies find -----------------------------------------------------------------------------------------
 
 -- Lua 5.4 with the names of 5.1 and LuaJIT, relative paths being relative to the configuration's folder. Not available:
@@ -216,8 +222,10 @@ httpRequest({ url = "https://api.example/", method = "GET", headers = {}, body =
 --
 -- As in LuaJIT: whole numbers are written without a fraction ("k:" .. 3600 / 60 is "k:60"); a fraction is cut off where a
 -- function takes a whole number (("abc"):sub(1, 3 / 2) is "a", string.format("%d", 3.7) is "3"), and math.randomseed takes
--- any number; os.date knows the conversions of glibc, such as "%s", "%k" and "%-d". As in 5.4: the digits of 2^63 and more
--- are no whole number, and integers beyond 14 digits are written with all of them.
+-- any number; os.date knows the conversions of glibc, such as "%s", "%k" and "%-d"; positions of table.insert and
+-- table.remove may lie outside of the list. As in 5.4: 2^63 and more, math.huge and NaN are an error where a whole number is
+-- asked for, x % 0 is an error for integers, "%" before a letter is one in what string.gsub puts in, and integers beyond 14
+-- digits are written with all of them.
 
 unpack({ 1, 2 }) -- table.unpack
 loadstring("return 1") -- load
