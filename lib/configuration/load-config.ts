@@ -58,6 +58,14 @@ export class ConfigError extends Error {
   }
 }
 
+interface Isolation {
+  http: HttpClient;
+  tcp: TcpNetwork;
+  webhooks: WebHookSink;
+  /** What the policy remembers outlives it: for an import. */
+  lasting?: boolean;
+}
+
 interface LoadOptions {
   clock: Clock;
   log: Log;
@@ -67,7 +75,7 @@ interface LoadOptions {
    */
   only?: "read" | "settings";
   /** For a replay: stands in for everything outside. Nothing is sent, and files are changed in memory. */
-  isolation?: { http: HttpClient; tcp: TcpNetwork; webhooks: WebHookSink };
+  isolation?: Isolation;
   /** Takes what the script, and each file that it loads, compiles to. */
   onCompiled?: (chunk: ByteString) => void;
 }
@@ -98,7 +106,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const outgoing = new Outgoing(config.outgoing, () => config.webhooks.hooks.map(({ tls }) => tls));
   for (const problem of config.outgoing.proxies.problems) log.warn(problem);
   // In a replay two runs must be alike.
-  const seed = isolation ? 0 : crypto.getRandomValues(new Int32Array(1))[0]!;
+  const seed = isolation && !isolation.lasting ? 0 : crypto.getRandomValues(new Int32Array(1))[0]!;
   const counters = new Counters({ clock, log, metrics, seed });
   const engine = await Engine.create({
     clock,
@@ -143,6 +151,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   engine.define(durationToSeconds(complaints));
   const attempt = networkAttempt(config.webhooks, outgoing, clock);
   const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
+  engine.elsewhere.set("counters", (login) => counters.forget(login));
   engine.elsewhere.set("webhooks", (login) => webhooks.events.forget(login));
   engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, complaints));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);

@@ -283,6 +283,39 @@ describe("an import", () => {
   }, 60_000);
 });
 
+describe("the counters of an import", () => {
+  const COUNTING = `
+    setStateDir("state")
+    newHistory("sqlite:history.sqlite")
+    newStringStatsDB("seen", 3600, 48, { logins = "int" })
+    setReport(function(lt)
+      getStringStatsDB("seen"):twAdd("all", "logins", 1)
+      getHistory():add(lt)
+      warnLog("seen", { n = getStringStatsDB("seen"):twGet("all", "logins") })
+    end)`;
+  const seen = ({ aside }: Imported): number[] =>
+    aside.flatMap((line) => [...line.matchAll(/seen: n="(\d+)"/g)].map(([, n]) => Number(n)));
+
+  test("go on from one to the next, on the time of the reports", async () => {
+    using site = new Site(COUNTING);
+    site.write("a.jsonl", report("joe", START) + report("joe", START + 60));
+    expect(seen(await site.import(["a.jsonl"], { verbose: true }))).toEqual([1, 2]);
+    appendFileSync(join(site.folder, "a.jsonl"), report("joe", START + 3600) + report("joe", START + 100 * 3600));
+    // The last comes when all others are too old.
+    expect(seen(await site.import(["a.jsonl"], { verbose: true }))).toEqual([3, 1]);
+  });
+
+  test("of the past leave later ones alone", async () => {
+    using site = new Site(COUNTING);
+    site.write("new.jsonl", report("joe", START));
+    site.write("old.jsonl", report("joe", START - 86_400));
+    site.write("newer.jsonl", report("joe", START + 1));
+    await site.import(["new.jsonl"]);
+    expect(seen(await site.import(["old.jsonl"], { verbose: true }))).toEqual([1]);
+    expect(seen(await site.import(["newer.jsonl"], { verbose: true }))).toEqual([2]);
+  });
+});
+
 describe("an import is refused", () => {
   test("while a daemon uses the state directory, and a daemon while an import does", async () => {
     using site = new Site();
