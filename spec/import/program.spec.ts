@@ -196,6 +196,15 @@ describe("an import", () => {
     ]);
   });
 
+  test("tells how far it is by what was taken, not by what was read ahead", async () => {
+    using site = new Site();
+    site.write("a.jsonl", traffic(600));
+    const shares: number[] = [];
+    await site.import(["a.jsonl"], { progress: ({ share, reports }) => shares.push(share - reports / 600) });
+    expect(shares.length).toBeGreaterThan(4);
+    for (const difference of shares) expect(Math.abs(difference)).toBeLessThan(0.05);
+  });
+
   test("that was broken off again and again leaves what one in one go leaves", async () => {
     using whole = new Site();
     whole.write("a.jsonl", traffic(1500));
