@@ -6,7 +6,7 @@
  */
 import { type ByteString, toByteString, toText } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
-import type { Print } from "./host-files.ts";
+import type { Surroundings } from "./host-files.ts";
 import {
   GLOBAL_STATE,
   LARGEST_MEMORY,
@@ -21,12 +21,19 @@ import {
 } from "./wasm.ts";
 
 /** Lua values on the host's side. Functions, threads and userdata cannot leave Lua: they come as {@link Opaque}. */
-export type LuaValue = undefined | boolean | number | ByteString | LuaTable | Opaque;
+export type LuaValue = undefined | boolean | number | ByteString | LuaTable | Opaque | Reference;
 export type LuaTable = Map<ByteString | number, LuaValue>;
 
 /** A value that stays in Lua; only the name of its type is known outside. */
 class Opaque {
   constructor(readonly type: string) {}
+}
+
+/** The name of a value's type in Lua. */
+export function typeName(value: LuaValue): string {
+  if (value instanceof Map) return "table";
+  if (typeof value === "object") return value.type;
+  return value === undefined ? "nil" : typeof value;
 }
 
 /** A Lua value kept alive by the registry. A bigint, since that is what a lua_Integer is: no conversion for each push. */
@@ -84,13 +91,9 @@ export class LuaState {
     this.collect = this.reference(this.main);
   }
 
-  /**
-   * @param directory what relative paths in Lua are relative to
-   * @param print given: Lua changes nothing outside, see host-files.ts
-   * @param mostMemory bytes that Lua may take
-   */
-  static async open(clock: Clock, directory: string, print?: Print, mostMemory = LARGEST_MEMORY): Promise<LuaState> {
-    return new LuaState(await loadLua(clock, directory, mostMemory, print), mostMemory);
+  /** @param mostMemory bytes that Lua may take */
+  static async open(clock: Clock, surroundings: Surroundings, mostMemory = LARGEST_MEMORY): Promise<LuaState> {
+    return new LuaState(await loadLua(clock, surroundings, mostMemory), mostMemory);
   }
 
   close(): void {
@@ -223,6 +226,8 @@ export class LuaState {
         return this.pushNumber(L, value);
       case "string":
         return this.pushBytes(L, value);
+      case "bigint":
+        return this.pushReference(L, value);
       default:
         if (value instanceof Opaque) throw new TypeError(`a ${value.type} cannot be given to Lua`);
         this.api.lua_createtable(L, 0, value.size);

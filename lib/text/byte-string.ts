@@ -9,7 +9,7 @@ export type ByteString = string & { readonly [bytes]: true };
 export const BYTE_ORDER_MARK = "\xef\xbb\xbf";
 
 const BEYOND_ASCII = /[^\x00-\x7f]/;
-const BEYOND_LATIN1 = /[^\x00-\xff]/;
+const BEYOND_LATIN_1 = /[^\x00-\xff]/;
 
 /** The UTF-8 bytes of a text. */
 export const toByteString = (text: string): ByteString =>
@@ -25,7 +25,7 @@ export const withoutByteOrderMark = (string: ByteString): ByteString =>
 
 /** A string of its own, to be kept: a part of another one keeps the whole of that in memory. */
 export function copyOf<S extends string>(part: S): S {
-  const encoding = BEYOND_LATIN1.test(part) ? "utf16le" : "latin1";
+  const encoding = BEYOND_LATIN_1.test(part) ? "utf16le" : "latin1";
   return Buffer.from(part, encoding).toString(encoding) as S;
 }
 

@@ -229,7 +229,7 @@ describe("memory", () => {
   });
 
   test("a large text finds room where there is only garbage", async () => {
-    using lua = await startEngine("/", 32 * 1024 ** 2);
+    using lua = await startEngine("/", undefined, 32 * 1024 ** 2);
     const { state, tasks } = lua.engine;
     await lua.run("collectgarbage('stop') for i = 1, 4e5 do local garbage = { i } end");
     expect(state.usedMemory).toBeGreaterThan(19e6);
@@ -292,7 +292,7 @@ describe("whatever fails, the error is a policy's", () => {
       "not enough memory",
     ],
   ])("%s", async (_, run, message) => {
-    using lua = await startEngine("/", 32 * 1024 ** 2);
+    using lua = await startEngine("/", undefined, 32 * 1024 ** 2);
     const { state } = lua.engine;
     const [stack, top] = [state.api.stackSave(), state.api.lua_gettop(state.main)];
     for (let i = 0; i < 3; i++) {

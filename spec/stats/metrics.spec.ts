@@ -12,8 +12,9 @@ test("metrics are one text with the names and labels of the contract", async () 
     "trackalert_reports_total 1",
     'trackalert_reports_rejected_total{reason="json"} 1',
     "trackalert_requests_refused_total 0",
+    "trackalert_acl_denied_total 0",
     'trackalert_lua_errors_total{function="report"} 1',
     "",
   ]);
-  for (const kind of ["HELP", "TYPE"]) expect(text.match(new RegExp(`^# ${kind} `, "gm"))).toHaveLength(5);
+  for (const kind of ["HELP", "TYPE"]) expect(text.match(new RegExp(`^# ${kind} `, "gm"))).toHaveLength(7);
 });
