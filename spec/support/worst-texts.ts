@@ -77,7 +77,7 @@ const pattern = {
   body: Buffer.of(),
 };
 const answers = new HttpAnswers([pattern], { clock: systemClock, asked: () => {} });
-const request = { method: "GET", headers: [], body: undefined, timeout: 1 };
+const request = { method: "GET", headers: [], body: undefined, timeout: 1, tls: {} };
 readers["a replay's requests"] = (text) =>
   answers.request({ ...request, url: { href: `http://h/${text}` } as URL }).catch(() => {});
 
