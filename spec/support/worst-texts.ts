@@ -11,7 +11,6 @@ import { prefersGzip } from "../../lib/http/encoding.ts";
 import { routeOf } from "../../lib/http/route.ts";
 import { escapeControls, formatFields } from "../../lib/log/log.ts";
 import { readEndpointArgs, readLoginTuple } from "../../lib/login-tuple.ts";
-import type { HttpRequest } from "../../lib/net/http-client.ts";
 import { HttpAnswers } from "../../lib/replay/http-answers.ts";
 import { type ByteString, percentDecode, toByteString, toText } from "../../lib/text/byte-string.ts";
 import { parseJson } from "../../lib/text/json.ts";
@@ -78,8 +77,9 @@ const pattern = {
   body: Buffer.of(),
 };
 const answers = new HttpAnswers([pattern], { clock: systemClock, asked: () => {} });
+const request = { method: "GET", headers: [], body: undefined, timeout: 1, tls: {} };
 readers["a replay's requests"] = (text) =>
-  answers.request({ method: "GET", url: { href: `http://h/${text}` } } as HttpRequest).catch(() => {});
+  answers.request({ ...request, url: { href: `http://h/${text}` } as URL }).catch(() => {});
 
 for (const [name, read] of Object.entries(readers)) {
   console.log(name);
