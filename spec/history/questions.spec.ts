@@ -150,12 +150,6 @@ for (const [name, start, reason] of BACKENDS) {
       expect(state).toMatchObject({ rows: ROWS, newest: newest![0], oldest: oldest![0] });
       expect(state.size).toBeGreaterThan(10_000);
     });
-  });
-
-  describe.skipIf(reason !== "")(`${name}:`, () => {
-    let backend: Backend;
-    beforeAll(async () => void (backend = await start()), 30_000);
-    afterAll(() => backend[Symbol.asyncDispose]());
 
     test("a question sees the rows that were added before it, also beside", async () => {
       await using history = await openHistory(await backend.store(), { batch: 3600 });

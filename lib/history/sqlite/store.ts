@@ -26,7 +26,7 @@ const BUSY = 2000;
 /** Kibibytes of pages kept in memory. */
 const CACHE = 65_536;
 /** Pages in the write-ahead log that make SQLite move them into the file. */
-const LOG_PAGES = 4096;
+const LOG_PAGES = 16_384;
 const PAGE = 4096;
 /** Bytes of a file that is read as a whole when it is opened, to see whether it is well. */
 const CHECKED_WHOLE = 64 * 1024 ** 2;
