@@ -8,14 +8,15 @@
 
 --- The daemon ---------------------------------------------------------------------------------------------------------
 
-addListener("127.0.0.1:8084", false, "", "", {}) -- (C) address and port, TLS, certificate, key, options. May be called often
+addListener("127.0.0.1:8084", false, "", "", {}) -- (C) address and port, TLS, certificate, key, options. May be called often;
+-- [::] also serves IPv4, unless that has a listener of its own on the port
 addListener("[::1]:8443", true, "cert.pem", "key.pem", { minimum_protocol = "TLSv1.2" }) -- (C) with TLS: PEM files and the
 -- options MinProtocol, MaxProtocol (TLSv1.0 to TLSv1.3), Protocol, CipherString, Groups, SignatureAlgorithms, Options
 webserver("127.0.0.1:8084", "password") -- (C) deprecated: addListener and setWebserverPassword in one
-setWebserverPassword("password") -- (C) for HTTP basic authentication, any user name. Without one, what needs it is refused
+setWebserverPassword("password") -- (C) for HTTP basic authentication, any user name; any bytes. Without one, what needs it is refused
 setMetricsNoPassword() -- (C) /metrics needs no password
 setMaxWebserverConns(10000) -- (C) requests in flight; more are answered 503
-addACL("192.0.2.0/24") -- (C) adds to who may connect; "!192.0.2.1/32" excludes
+addACL("192.0.2.0/24") -- (C) adds to who may connect; "!192.0.2.1/32" excludes; ::ffff:192.0.2.0/120 is 192.0.2.0/24
 setACL({ "127.0.0.0/8", "::1/128" }) -- (C) replaces who may connect
 controlSocket("127.0.0.1:4004") -- (C) where the console listens; port 4004 unless given
 setKey("base64 of 32 bytes") -- (C) the key of the console; answers true, or false when it is none
@@ -35,6 +36,7 @@ help() -- lists the commands
 stats() -- how many reports have been received
 showACL() -- the netmasks of peers that may connect
 showCustomEndpoints() -- the names of the custom endpoints
+showStringStatsDBs() -- the dbs of counters: name, keys, bound, memory
 showVersion() -- the version
 showPerfStats() -- how long requests waited (WTW) and ran (WTR) in the last 5 minutes, in milliseconds
 showCommandStats() -- how often each command was called in the last 5 minutes
@@ -50,6 +52,33 @@ setBackground("name", function() end) -- (C) a function that is run by the clock
 cronScheduleBackgroundFunc("*/5 * * * *", "name") -- (C) five fields in local time, or @hourly, @daily …
 -- Both day fields given means either, unless one begins with a star: then both must match, as in Vixie cron. TZ may be rules, too.
 intervalScheduleBackgroundFunc("00:05:00", "name") -- (C) hours:minutes:seconds; first after one interval, never overlapping
+-- Counters: how many, and how many different, in the last minutes to weeks, for each key. wforce's StringStatsDB, by its names.
+-- They live outside Lua's memory; with a state directory they are kept over restarts (a kill loses the last minute at most).
+-- A count is gone between seconds × (windows - 1) and seconds × windows after it was made.
+newStringStatsDB("name", 600, 6, { attempts = "int", passwords = "hll", of_each = "countmin" }) -- (C) seconds of a window, windows
+newShardedStringStatsDB("another", 600, 6, { attempts = "int" }, 10) -- (C) the same here
+setHLLBits(6) -- (C) of dbs made after it: 4 to 16; 64 different values of a window are exact all the same
+setCountMinBits(0.05, 0.2) -- (C) the error of a countmin, and how often it may be passed
+local counts = getStringStatsDB("name") -- a name that nobody made: an error in the log, and a db that counts nothing
+counts:twAdd("key", "attempts", 1) -- keys and values: strings, numbers, addresses; a key that is an address is masked by the prefix
+counts:twAdd(newCA("192.0.2.1"), "passwords", "one of the different values")
+counts:twAdd("key", "of_each", "a value that is counted")
+counts:twSub("key", "attempts", 1) -- int, countmin
+counts:twGet("key", "attempts") -- over all windows: the sum; of an hll how many different values
+counts:twGet("key", "of_each", "a value that is counted") -- how often that came; without a value all of them
+counts:twGetCurrent("key", "attempts") -- the newest window
+counts:twGetWindows("key", "attempts") -- a list, newest first
+counts:twResetField("key", "attempts")
+counts:twReset("key") -- whether it was there
+counts:twGetSize() -- keys
+counts:twSetMaxSize(500000) -- (C) over it the key used longest ago goes
+counts:twSetv4Prefix(32) -- (C)
+counts:twSetv6Prefix(128) -- (C)
+counts:twGetv4Prefix()
+counts:twGetv6Prefix()
+counts:twSetExpireSleep(250) -- (C) accepted
+counts:twEnableReplication() -- (C) accepted: each daemon counts for itself
+
 addCustomStat("name") -- (C) declares a counter
 incCustomStat("name") -- counts
 durationToSeconds("00:05:00") -- h[h…][:mm][:ss] in seconds; 0 and an error in the log when it is none
@@ -68,24 +97,33 @@ debugLog("message", { key = "value" }) -- level 7, only with -v
 
 --- Webhooks -----------------------------------------------------------------------------------------------------------
 
--- (C) keys: url (with %{YYYY}, %{MM}, %{dd}), secret, basic-auth ("user:password"), api-key, content-type, kafka ("true"),
--- max_attempts ("7"). All are sent and signed as their bytes. Events of one webhook leave in order; one that has to be tried
--- again may come after later ones
-addCustomWebHook("name", { url = "https://alerts.example/", secret = "secret" })
+-- (C) keys: url (with %{YYYY}, %{MM}, %{dd}), secret, basic-auth ("user:password"), bearer (a token), api-key, content-type,
+-- headers (a table of further ones), max_attempts ("7"), timeout (seconds); ca, cert, key (PEM files) and verify (false) are
+-- its TLS, over the settings for all. All are sent and signed as their bytes. kafka ("true"): the receiver is Kafka's REST
+-- proxy, and events are JSON; an event that has `records` goes as it is, another one is wrapped as one record; the errors of
+-- records in the answer count. Events of one webhook leave in order; one that has to be tried again may come after later ones
+addCustomWebHook("name", { url = "https://alerts.example/", secret = "secret", headers = { ["X-Site"] = "berlin" } })
 runCustomWebHook("name", '{"some":"json"}') -- hands an event over; with setStateDir it is on disk when this returns
 setNumWebHookThreads(5) -- (C) times
 setNumWebHookConnsPerThread(10) -- (C) is how many requests are in flight, 256 at most; so many of one webhook, or half
 setWebHookQueueSize(50000) -- (C) events that may wait; at the bound the webhook that has most gives up its oldest
 setWebHookTimeoutSecs(2) -- (C) seconds for one attempt
-disableCurlPeerVerification() -- (C) accepts any certificate
-disableCurlHostVerification() -- (C) accepts a certificate for another host
--- Both are read at the start, by --check-config, and anew at SIGHUP.
-setCurlCABundleFile("ca.pem") -- (C) whom to trust
-setCurlClientCertAndKey("cert.pem", "key.pem") -- (C) who we are
 showCustomWebHooks() -- successes and failed attempts of each
 showWebHookQueue() -- events that are to be delivered
 showDeadLetters() -- events that were given up
 resendDeadLetters("delivery id") -- puts one of them back into the queue; all of them without an id
+
+--- Other servers ------------------------------------------------------------------------------------------------------
+
+-- These hold for every request that leaves: of webhooks, httpRequest, socket.http and ssl.https. Files are read at the start,
+-- by --check-config, and anew at SIGHUP.
+setCurlCABundleFile("ca.pem") -- (C) whom to trust, instead of those whom the system trusts
+setCurlClientCertAndKey("cert.pem", "key.pem") -- (C) who we are
+disableCurlPeerVerification() -- (C) accepts any certificate
+disableCurlHostVerification() -- (C) accepts a certificate for another host
+-- (C) the proxy, over HTTP_PROXY and HTTPS_PROXY; "" for none. NO_PROXY holds in any case: names (with all below them),
+-- addresses, networks, each with a port if need be; * is everything
+setHTTPProxy("http://user:password@proxy.example:3128")
 
 --- History: what happened, exactly -----------------------------------------------------------------------------------
 
@@ -129,7 +167,7 @@ newNetmaskFromCA(ca, 24) -- another
 mask:toStringNetwork() -- 192.0.2.0/24
 mask:match(ca)
 local group = newNetmaskGroup() -- a NetmaskGroup: the longest mask decides
-group:addMask("!192.0.2.7/32") -- with ! it excludes
+group:addMask("!192.0.2.7/32") -- with ! it excludes; a mask of ::ffff:a.b.c.d holds a.b.c.d too, and has /96 or more
 group:match(ca)
 group:size()
 group:clear()
@@ -157,23 +195,40 @@ lookupISP(ca) -- deprecated
 --- Waiting ------------------------------------------------------------------------------------------------------------
 
 sleep(0.5) -- (W) seconds
-httpRequest({ url = "https://api.example/", method = "GET", headers = {}, body = "", timeout = 10, auth = "user:password" }) -- (W)
+-- (W) answers status, headers and body in a table, or nil and why there is no answer. tls is for this request alone: ca, cert and
+-- key are PEM files, verify = false accepts any certificate
+httpRequest({ url = "https://api.example/", method = "GET", headers = {}, body = "", timeout = 10, auth = "user:password", tls = {} })
+-- For one request to socket.http or ssl.https LuaSec's cafile, certificate, key and verify ("none", "peer") hold the same way.
+-- Unlike LuaSec a server needs a certificate that is trusted, unless verify is "none"
 
 --- The Lua that policies find -----------------------------------------------------------------------------------------
 
--- Lua 5.4 with the names of 5.1 that policies use, relative paths being relative to the configuration's folder. Not
--- available: os.exit, os.execute, io.popen, debug.sethook, debug.debug, modules in C. Finalizers (__gc) are not called.
+-- Lua 5.4 with the names of 5.1 and LuaJIT, relative paths being relative to the configuration's folder. Not available:
+-- os.exit, os.execute, io.popen, debug.sethook, debug.debug, modules in C. Finalizers (__gc) are not called.
+--
+-- As in LuaJIT: whole numbers are written without a fraction ("k:" .. 3600 / 60 is "k:60"); a fraction is cut off where a
+-- function takes a whole number (("abc"):sub(1, 3 / 2) is "a", string.format("%d", 3.7) is "3"), and math.randomseed takes
+-- any number; os.date knows the conversions of glibc, such as "%s", "%k" and "%-d". As in 5.4: the digits of 2^63 and more
+-- are no whole number, and integers beyond 14 digits are written with all of them.
 
 unpack({ 1, 2 }) -- table.unpack
 loadstring("return 1") -- load
 setfenv(function() end, {}) -- the globals of a Lua function
 getfenv(function() end)
+debug.setfenv(function() end, {})
+debug.getfenv(function() end)
+module("name", package.seeall) -- makes the rest of a file a module, in a global table of that name
+package.seeall({}) -- the option of module that lets it see the globals
+gcinfo() -- kilobytes in use
 table.getn({}) -- #
 table.maxn({})
 table.foreach({}, print)
 table.foreachi({}, print)
+table.new(10, 0) -- a new table; require "table.new" is this function
+table.clear({}) -- removes all entries; require "table.clear" is this function
 math.pow(2, 3) -- ^
 math.mod(5, 3) -- math.fmod
+math.atan2(1, 2)
 math.log10(100)
 math.cosh(1)
 math.sinh(1)
@@ -194,3 +249,13 @@ bit.arshift(-16, 2)
 bit.rol(0x12345678, 12)
 bit.ror(0x12345678, 12)
 bit.bswap(0x12345678)
+jit.version = "LuaJIT 2.1.0-beta3" -- what the reference has; nothing is compiled here
+jit.version_num = 20100
+jit.os = "Linux"
+jit.arch = "x64"
+jit.status() -- false
+jit.on()
+jit.off()
+jit.flush()
+jit.attach()
+jit.opt = { start = print }

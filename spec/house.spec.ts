@@ -11,12 +11,14 @@ const LIB = join(import.meta.dir, "..", "lib");
  */
 const FLOORS = [
   ["program"],
+  ["import"],
   ["replay"],
+  ["traffic"],
   ["http", "console"],
   ["configuration"],
   ["lua"],
   ["config.ts"],
-  ["webhooks", "control", "geoip", "device", "history"],
+  ["webhooks", "counters", "control", "geoip", "device", "history"],
   ["stats", "net", "login-tuple.ts"],
   ["address", "log", "sqlite"],
   ["text", "time"],

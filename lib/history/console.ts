@@ -1,10 +1,14 @@
 /** What the console shows of the history. */
 import { formatTime } from "../log/log.ts";
+import { formatAmounts } from "../text/amounts.ts";
 import { type ByteString, toText } from "../text/byte-string.ts";
 import { shownValue } from "./filter.ts";
 import type { History } from "./history.ts";
+import type { ProfileEntry } from "./profile.ts";
 import { COLUMN_NAMES, MORE, type Row } from "./row.ts";
 
+/** Values of a feature that are shown. */
+const VALUES_SHOWN = 5;
 /** Newest rows that are shown of a login. */
 const ROWS_SHOWN = 20;
 const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"];
@@ -32,9 +36,21 @@ export async function describeLogin(history: History, login: ByteString): Promis
   const filter = [{ column: "login" as const, values: [login] }];
   const result = await history.ask({ ask: "rows", filter, n: ROWS_SHOWN }, { beside: true });
   if ("problem" in result) return `${result.problem}\n`;
+  const profile = await history.ask({ ask: "profile", login }, { beside: true });
+  if ("problem" in profile) return `${profile.problem}\n`;
   const rows = result.answer;
-  if (rows.length === 0) return `nothing is known of ${JSON.stringify(toText(login))}\n`;
-  return `the newest ${rows.length} rows\n${rows.map((row) => `${formatRow(row)}\n`).join("")}`;
+  if (rows.length + profile.answer.length === 0) return `nothing is known of ${JSON.stringify(toText(login))}\n`;
+  const lines = profile.answer.flatMap(([feature, entries]) => formatFeature(toText(feature), entries));
+  if (rows.length > 0) lines.push(`the newest ${rows.length} rows`, ...rows.map(formatRow));
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+/** `country: 2 values`, and a line for each of the last seen: `  "NL" 12 times, 2026-01-01 00:00:00 to 2026-03-01 12:00:00` */
+function formatFeature(feature: string, entries: readonly ProfileEntry[]): string[] {
+  const shown = entries.slice(0, VALUES_SHOWN).map(([value, , count, first, last]) => {
+    return `  ${JSON.stringify(toText(value))} ${formatAmounts({ time: count })}, ${time(first)} to ${time(last)}`;
+  });
+  return [`${feature}: ${formatAmounts({ value: entries.length })}`, ...shown];
 }
 
 /** Copies the history to a file that is not there yet. */

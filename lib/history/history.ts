@@ -1,6 +1,3 @@
-import type { Log } from "../log/log.ts";
-import { Counter, Gauge } from "../stats/metric.ts";
-import type { Metrics } from "../stats/metrics.ts";
 /**
  * The history as policies, console and page see it: takes rows over and returns at once, and answers questions.
  *
@@ -10,14 +7,19 @@ import type { Metrics } from "../stats/metrics.ts";
  *      └── Housekeeping                    what is too old goes; hours are counted
  * ```
  */
+import type { Log } from "../log/log.ts";
+import { Counter, Gauge } from "../stats/metric.ts";
+import type { Metrics } from "../stats/metrics.ts";
 import type { ByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { Housekeeping } from "./housekeeping.ts";
+import { type Learnt, levelValues, pairsOf, sizeOfLearnt } from "./profile.ts";
 import { QueryTimes } from "./query-times.ts";
+import { riskScore } from "./risk.ts";
 import type { Row } from "./row.ts";
 import { type Outcome, Sender } from "./sender.ts";
 import type { HistorySettings } from "./settings.ts";
-import type { Answers, Question, Store, Write } from "./store.ts";
+import type { Answers, Forgotten, Question, Store, Write } from "./store.ts";
 
 /** Rows of a login that are removed at once. */
 const FORGET_AT_ONCE = 1000;
@@ -26,9 +28,7 @@ const FORGET_AT_ONCE = 1000;
 export type Result<A> = { answer: A } | { problem: string };
 
 /** What was removed of a login. */
-export interface ForgottenLogin {
-  rows: number;
-}
+export type ForgottenLogin = Omit<Forgotten, "more">;
 
 interface HistoryOptions {
   clock: Clock;
@@ -89,6 +89,14 @@ export class History {
     this.sender.addRow(row);
   }
 
+  /**
+   * Has writes go with all that waits, whenever it is sent, in one transaction: for what is to be known of it exactly. From
+   * then on {@link flush} commits, and no time that passes.
+   */
+  markTurns(mark: () => Write[]): void {
+    this.sender.mark = mark;
+  }
+
   /** Takes over something else that is to be written, in its turn. @param size bytes of memory, about */
   write(write: Write, size?: number): void {
     this.sender.addWrite(write, size);
@@ -109,6 +117,23 @@ export class History {
     return toResult<Answers[A]>(outcome);
   }
 
+  /** Takes over what a success teaches. */
+  learn(success: Omit<Learnt, "pairs">): void {
+    const learnt = { ...success, pairs: pairsOf(success.values, this.settings.hierarchies) };
+    this.sender.addWrite({ write: "learn", learnt: [learnt] }, sizeOfLearnt(learnt));
+  }
+
+  /**
+   * How unusual a success of a login is that has these values.
+   * @returns undefined for a login that was never learnt
+   */
+  async risk(login: ByteString, values: ReadonlyMap<ByteString, ByteString>): Promise<Result<number | undefined>> {
+    const { hierarchies } = this.settings;
+    const levels = levelValues(hierarchies, values);
+    const result = await this.ask({ ask: "usage", login, levels }, { beside: false });
+    return "answer" in result ? { answer: riskScore(hierarchies, result.answer) } : result;
+  }
+
   /** Makes durable what was added before. @returns whether it is */
   flush(): Promise<boolean> {
     return this.sender.flush();
@@ -116,11 +141,11 @@ export class History {
 
   /** Removes a login, from what waits, too. */
   async forget(login: ByteString): Promise<Result<ForgottenLogin>> {
-    const forgotten: ForgottenLogin = { rows: 0 };
+    const forgotten: ForgottenLogin = { rows: 0, profiles: 0, pairs: 0, everybody: 0 };
     while (true) {
       const result = await this.ask({ ask: "forget", login, limit: FORGET_AT_ONCE }, { beside: false });
       if ("problem" in result) return result;
-      forgotten.rows += result.answer.rows;
+      for (const name of Object.keys(forgotten) as (keyof ForgottenLogin)[]) forgotten[name] += result.answer[name];
       if (!result.answer.more) return { answer: forgotten };
     }
   }

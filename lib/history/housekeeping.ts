@@ -53,10 +53,13 @@ export class Housekeeping {
 
   /** @returns whether there is more to do */
   private async tidy(now: number): Promise<boolean> {
-    const { retention, maxSize } = this.settings;
+    const { retention, unused, maxSize } = this.settings;
     const tidying = {
       now,
       rowsBefore: now - retention,
+      unusedBefore: now - unused,
+      // Addresses are personal data: no longer than rows.
+      addressesBefore: now - Math.min(unused, retention),
       hashBefore: now - LONGEST_PASSWORD,
       maxSize,
       limit: PIECE,

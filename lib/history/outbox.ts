@@ -6,6 +6,7 @@
  *              ▲────── undo ──────┘     when the store has lost it
  * ```
  */
+import type { Learnt } from "./profile.ts";
 import { type Row, sizeOfRow } from "./row.ts";
 import type { Write } from "./store.ts";
 
@@ -73,11 +74,12 @@ export class Outbox {
     this.add({ what: write, size });
   }
 
-  /** What is sent next, in order; nothing when nothing waits. */
-  take(turn: number): Write[] {
+  /** What is sent next, in order; nothing when nothing waits. @param whole all that waits, however much */
+  take(turn: number, whole = false): Write[] {
     const entries: Entry[] = [];
     let bytes = 0;
-    while (this.head < this.waiting.length && entries.length < ROWS_A_TURN && bytes < BYTES_A_TURN) {
+    const isRoom = (): boolean => whole || (entries.length < ROWS_A_TURN && bytes < BYTES_A_TURN);
+    while (this.head < this.waiting.length && isRoom()) {
       const entry = this.waiting[this.head++]!;
       entries.push(entry);
       bytes += entry.size;
@@ -144,16 +146,24 @@ export class Outbox {
   }
 }
 
-/** Rows that follow each other are one write. */
+/** Rows are one write, and so is what is learnt; nothing but these two passes the other. */
 function toWrites(entries: Entry[]): Write[] {
   const writes: Write[] = [];
-  let rows: Row[] | undefined;
+  let rows: Row[] = [];
+  let learnt: Learnt[] = [];
+  const gather = (): void => {
+    if (rows.length > 0) writes.push({ write: "rows", rows });
+    if (learnt.length > 0) writes.push({ write: "learn", learnt });
+    [rows, learnt] = [[], []];
+  };
   for (const { what } of entries) {
-    if (!isRow(what)) {
+    if (isRow(what)) rows.push(what);
+    else if (what.write === "learn") learnt.push(...what.learnt);
+    else {
+      gather();
       writes.push(what);
-      rows = undefined;
-    } else if (rows) rows.push(what);
-    else writes.push({ write: "rows", rows: (rows = [what]) });
+    }
   }
+  gather();
   return writes;
 }

@@ -4,6 +4,7 @@ import type { Clock } from "../time/clock.ts";
 import { PostgresStore } from "./postgres/store.ts";
 import { findPassword } from "./postgres/target.ts";
 import { type HistorySettings, IN_MEMORY, pathOf } from "./settings.ts";
+import { InlineStore } from "./sqlite/inline.ts";
 import { fileProblem } from "./sqlite/store.ts";
 import { ThreadedStore } from "./sqlite/thread.ts";
 import type { Store } from "./store.ts";
@@ -22,6 +23,14 @@ export function storeOf({ place, timeout }: HistorySettings, { stateDir, clock, 
   const { target } = place;
   const password = findPassword(target, process.env, (problem) => log.warn(`history: ${problem}`));
   return new PostgresStore(target, { password, timeout: timeout * 1000, clock });
+}
+
+/** One for an import, which has nothing else to do while the store works. @throws as {@link storeOf} */
+export function storeInPlace(settings: HistorySettings, options: PlaceOptions): Store {
+  const { place } = settings;
+  if (place.kind === "postgres") return storeOf(settings, options);
+  const atOnce = { now: options.clock.now, after: (_: number, end: () => void) => (queueMicrotask(end), () => {}) };
+  return new InlineStore(atOnce, { path: pathOf(place.path, options.stateDir), timeout: settings.timeout * 1000 });
 }
 
 /** Why a daemon would not start with it, as far as can be told without changing anything; undefined when it would. */

@@ -55,6 +55,8 @@ export class Sender {
   private underWay = 0;
   /** Set from the first failure until all turns have come back. */
   private failure: { error: StoreError; turn: number | undefined } | undefined;
+  /** What goes with every turn, which then has all that waits; and nothing is committed unless that is asked for. */
+  mark: (() => Write[]) | undefined;
   private commitDue = false;
   private scheduled = false;
   private retryDelay = FIRST_RETRY;
@@ -202,6 +204,7 @@ export class Sender {
 
   private added(): void {
     if (this.outbox.waitingCount >= ROWS_A_TURN) this.pump();
+    if (this.mark) return;
     this.cancelCommit ??= this.options.clock.after(this.options.batch, () => {
       this.cancelCommit = undefined;
       this.commitDue = true;
@@ -213,7 +216,8 @@ export class Sender {
   private pump(): void {
     while (this.usable && !this.failure && this.underWay < MOST_TURNS) {
       const turn = this.turn + 1;
-      const writes = this.outbox.take(turn);
+      const writes = this.outbox.take(turn, this.mark !== undefined);
+      if (writes.length > 0 && this.mark) writes.push(...this.mark());
       const questions = this.takeQuestions();
       const commit =
         (this.commitDue && this.outbox.gone < this.outbox.added) ||

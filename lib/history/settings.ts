@@ -2,14 +2,10 @@
 import { isAbsolute, join } from "node:path";
 
 import type { PostgresTarget } from "./postgres/target.ts";
+import { DEFAULT_HIERARCHIES, type Hierarchy } from "./risk.ts";
 
 /** Where the history is. A path may be relative, to the state directory. */
 export type Place = { kind: "sqlite"; path: string } | { kind: "postgres"; target: PostgresTarget };
-
-export interface Hierarchy {
-  name: string;
-  weight: number;
-}
 
 export interface HistorySettings {
   place: Place;
@@ -24,7 +20,7 @@ export interface HistorySettings {
   /** Seconds for a question. */
   timeout: number;
   /** Of the risk score: each most specific level first. */
-  hierarchies: Hierarchy[][];
+  hierarchies: readonly Hierarchy[];
   /** `file:line: ` of the call. */
   where: string;
 }
@@ -38,19 +34,7 @@ export const DEFAULTS = {
   maxSize: 20 * 1024 ** 3,
   batch: 1,
   timeout: 10,
-  hierarchies: [
-    [
-      { name: "address", weight: 0.6 },
-      { name: "asn", weight: 0.3 },
-      { name: "country", weight: 0.1 },
-    ],
-    [
-      { name: "device", weight: 0.5386653840551359 },
-      { name: "browser", weight: 0.2680451498625666 },
-      { name: "os", weight: 0.18818295100109536 },
-      { name: "device_type", weight: 0.0051065150812021525 },
-    ],
-  ],
+  hierarchies: DEFAULT_HIERARCHIES,
 } satisfies Omit<HistorySettings, "place" | "where">;
 
 /** The file's absolute path. @throws when it is relative and there is no state directory */

@@ -14,13 +14,18 @@
  */
 import type { ByteString } from "../text/byte-string.ts";
 import type { Filter } from "./filter.ts";
+import type { Learnt, LevelValues, ProfileEntry } from "./profile.ts";
+import type { Usage } from "./risk.ts";
 import type { Column, Row, Value } from "./row.ts";
 
 /** One thing that is to be written. */
 export type Write =
   | { write: "rows"; rows: Row[] }
+  | { write: "learn"; learnt: Learnt[] }
   /** What {@link Answers.hour} found, unless more has come since. */
-  | { write: "hour"; hour: number; counted: HourCount };
+  | { write: "hour"; hour: number; counted: HourCount }
+  /** How far a file has been imported. @param former the head under which it was known when it was shorter */
+  | { write: "imported"; imported: Imported; former: ByteString };
 
 /** One thing that is asked. The answer to each is in {@link Answers}. */
 export type Question =
@@ -34,6 +39,14 @@ export type Question =
   | { ask: "staleHours"; since: number; before: number; n: number }
   | { ask: "hour"; hour: number }
   | { ask: "state" }
+  /** All files that have been imported. */
+  | { ask: "imported" }
+  /** Values of a login's feature, last seen first; that one alone if one is named. */
+  | { ask: "known"; login: ByteString; feature: ByteString; value?: ByteString }
+  /** All features of a login. */
+  | { ask: "profile"; login: ByteString }
+  /** What its risk score is made of. To be asked in a turn: what is written behind is known there. */
+  | { ask: "usage"; login: ByteString; levels: LevelValues }
   /** Removes so many of a login's rows and, with the last of them, all else that is known of it. The only question that writes. */
   | { ask: "forget"; login: ByteString; limit: number };
 
@@ -48,7 +61,21 @@ export interface Answers {
   staleHours: number[];
   hour: HourCount;
   state: StoreState;
+  imported: Imported[];
+  known: ProfileEntry[];
+  profile: [feature: ByteString, entries: ProfileEntry[]][];
+  usage: Usage;
   forget: Forgotten;
+}
+
+/** A file as it was when it was imported, and how far that went. */
+export interface Imported {
+  /** A hash of so many of its first bytes. */
+  head: ByteString;
+  length: number;
+  /** Bytes of the content up to which all was taken, and where lines beyond begin that were taken. */
+  position: number;
+  ahead: number[];
 }
 
 /** Different logins and addresses of an hour, and how many reports had come when they were counted. */
@@ -58,8 +85,15 @@ export interface HourCount {
   addresses: number;
 }
 
+/** How many entries and pairs of a login's profile were removed, and how many of everybody's counts were changed by that. */
+export interface ForgottenProfile {
+  profiles: number;
+  pairs: number;
+  everybody: number;
+}
+
 /** How many of each were removed. */
-export interface Forgotten {
+export interface Forgotten extends ForgottenProfile {
   rows: number;
   /** Whether there are rows left. */
   more: boolean;
@@ -116,10 +150,15 @@ export interface TurnDone {
   durable: boolean;
 }
 
-/** How much to delete, and what. */
-export interface Tidying {
-  /** Seconds since 1970. */
+/** Which entries of profiles are too old, by when they were last seen. All are seconds since 1970. */
+export interface ProfileAges {
   now: number;
+  unusedBefore: number;
+  addressesBefore: number;
+}
+
+/** How much to delete, and what. */
+export interface Tidying extends ProfileAges {
   /** Rows before it go, in seconds since 1970. */
   rowsBefore: number;
   /** Logins that never succeeded and were first seen before it are hashed. */

@@ -14,6 +14,7 @@ export const CONSOLE_COMMANDS: ReadonlyMap<string, string> = new Map([
   ["showHistory()", "prints where the history is, how much is in it, and how it does"],
   ["showLogin(name)", "prints what is known of a login"],
   ["showPerfStats()", "prints how long requests waited and ran in the last 5 minutes"],
+  ["showStringStatsDBs()", "prints the dbs of counters: name, keys, bound, memory"],
   ["showVersion()", "prints the version"],
   ["showWebHookQueue()", "prints the events that wait to be delivered"],
   ["shutdown()", "ends the daemon in good order"],

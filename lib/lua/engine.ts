@@ -3,11 +3,13 @@
  */
 import { resolve } from "node:path";
 
+import type { Counters } from "../counters/counters.ts";
 import { GeoIPDatabases } from "../geoip/geoip-databases.ts";
 import type { History } from "../history/history.ts";
 import type { Log } from "../log/log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
-import { type HttpClient, networkClient } from "../net/http-client.ts";
+import type { HttpClient } from "../net/http-client.ts";
+import type { TcpNetwork } from "../net/tcp.ts";
 import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
@@ -15,9 +17,10 @@ import { Codec } from "./codec.ts";
 import { Complaints } from "./complaints.ts";
 import { isConsoleCommand, SHOWS_NIL } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
+import { disk, type HostFileSystem } from "./disk.ts";
 import { geoipReloads } from "./functions/geoip.ts";
-import type { HistoryAccess } from "./functions/history.ts";
-import { logFunctions } from "./functions/log.ts";
+import type { Forget, HistoryAccess } from "./functions/history.ts";
+import { TcpSockets } from "./functions/tcp.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
 import { PrintedLines } from "./printed-lines.ts";
 import { LuaError, LuaState, type Reference } from "./state.ts";
@@ -35,12 +38,19 @@ type MaybePromise<T> = T | Promise<T>;
 interface EngineOptions {
   clock: Clock;
   log: Log;
+  counters: Counters;
   /** What relative paths in Lua are relative to. */
   directory: string;
-  /** How policies reach HTTP servers; the network unless given. */
-  http?: HttpClient;
-  /** Lua changes nothing outside, what it prints is logged, and no task is interrupted by another: for replays. */
-  isolated?: boolean;
+  /** How policies reach HTTP servers. */
+  http: HttpClient;
+  /** How policies reach other servers. */
+  tcp: TcpNetwork;
+  /** What it opens; the disk unless given. */
+  files?: HostFileSystem | undefined;
+  /** What it prints goes nowhere, or, a line at a time, into the log; to the process's own streams unless given. */
+  prints?: "nothing" | "to the log" | undefined;
+  /** Whether a task that computes for long lets others run; true unless given. */
+  sliced?: boolean;
   /** Takes what each file of Lua compiles to, in Lua's own format, before it runs. */
   onCompiled?: ((chunk: ByteString) => void) | undefined;
 }
@@ -65,11 +75,14 @@ export class Engine {
   readonly geoip: GeoIPDatabases;
   /** Where console commands print. */
   readonly output: ConsoleOutput;
-  /** Set by newHistory(). */
-  history: History | undefined;
   /** Where functions tell of mistakes that the policy goes on after. */
   readonly complaints: Complaints;
+  /** What else than the history knows logins, by its name. */
+  readonly elsewhere = new Map<string, Forget>();
+  /** Set by newHistory(). */
+  history: History | undefined;
   private readonly log: Log;
+  private readonly sockets: TcpSockets;
   private readonly codec: Codec;
   private readonly ignored = new Set<string>();
   private readonly drivers: Drivers;
@@ -77,37 +90,50 @@ export class Engine {
 
   private constructor(
     readonly state: LuaState,
-    { clock, log, http, directory, isolated = false, onCompiled }: EngineOptions,
+    { clock, log, counters, http, tcp, directory, sliced = true, onCompiled }: EngineOptions,
     private readonly printed: PrintedLines | undefined,
   ) {
     this.log = log;
     this.onCompiled = onCompiled;
-    this.tasks = new Tasks(state, { sliced: !isolated });
+    this.tasks = new Tasks(state, { sliced });
     this.geoip = new GeoIPDatabases(log);
     this.codec = new Codec(state);
     this.output = new ConsoleOutput(this.tasks);
     this.complaints = new Complaints(log, this.output);
+    this.sockets = new TcpSockets(tcp, clock, this.tasks);
     const { tasks, geoip, output, complaints } = this;
     this.drivers = installPrelude({
-      ...{ state, tasks, clock, geoip, output, complaints, onCompiled },
-      http: http ?? networkClient(clock),
-      history: this.historyAccess(clock, directory),
+      state,
+      tasks,
+      clock,
+      log,
+      geoip,
+      counters,
+      http,
+      sockets: this.sockets,
+      directory,
+      output,
+      complaints,
+      onCompiled,
+      history: this.historyAccess(clock, directory, sliced),
       allowed: (name) => this.acts(name),
     });
-    for (const definition of [...logFunctions(log), ...geoipReloads(geoip, output)]) this.define(definition);
+    for (const definition of geoipReloads(geoip, output)) this.define(definition);
   }
 
   static async create(options: EngineOptions): Promise<Engine> {
-    const { clock, directory, log, isolated } = options;
-    const printed = isolated ? new PrintedLines(log) : undefined;
-    const engine = new Engine(await LuaState.open(clock, directory, printed?.write), options, printed);
-    if (isolated) await engine.runFile(Buffer.from(UNBUFFERED), "unbuffered");
+    const { clock, directory, log, files = disk, prints } = options;
+    const printed = prints === "to the log" ? new PrintedLines(log) : undefined;
+    const print = prints === "nothing" ? (): void => {} : printed?.write;
+    const engine = new Engine(await LuaState.open(clock, { directory, files, print }), options, printed);
+    if (printed) await engine.runFile(Buffer.from(UNBUFFERED), "unbuffered");
     return engine;
   }
 
   /** Frees the state. Tasks that still wait are dropped. */
   close(): void {
     this.tasks.close();
+    this.sockets.close();
     this.state.close();
     this.printed?.flush();
   }
@@ -142,7 +168,7 @@ export class Engine {
     return false;
   }
 
-  private historyAccess(clock: Clock, directory: string): HistoryAccess {
+  private historyAccess(clock: Clock, directory: string, sliced: boolean): HistoryAccess {
     return {
       clock,
       history: () => {
@@ -150,7 +176,9 @@ export class Engine {
         throw new LuaError("no history (newHistory)");
       },
       resolve: (path) => resolve(directory, path),
-      beside: () => this.tasks.current === "background" || this.tasks.current === "console",
+      elsewhere: this.elsewhere,
+      // In a replay nobody is held up, and order counts.
+      beside: () => sliced && (this.tasks.current === "background" || this.tasks.current === "console"),
     };
   }
 

@@ -6,7 +6,7 @@
  */
 import { type ByteString, toByteString, toText } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
-import type { Print } from "./host-files.ts";
+import type { Surroundings } from "./host-files.ts";
 import { loadLua, type LuaExports, type LuaThread, type LuaWasm, REGISTRY, Status, Type } from "./wasm.ts";
 
 /** Lua values on the host's side. Functions, threads and userdata cannot leave Lua: they come as {@link Opaque}. */
@@ -63,12 +63,8 @@ export class LuaState {
     this.api.lua_atpanic(this.main, this.callback(panic, "ii"));
   }
 
-  /**
-   * @param directory what relative paths in Lua are relative to
-   * @param print given: Lua changes nothing outside, see host-files.ts
-   */
-  static async open(clock: Clock, directory: string, print?: Print): Promise<LuaState> {
-    return new LuaState(await loadLua(clock, directory, print));
+  static async open(clock: Clock, surroundings: Surroundings): Promise<LuaState> {
+    return new LuaState(await loadLua(clock, surroundings));
   }
 
   close(): void {

@@ -14,9 +14,20 @@ export function formatCheck({ config, inventory, warnings }: Check, failed: bool
 }
 
 function describe(inventory: Inventory): Record<string, readonly string[]> {
-  const { listeners, controlSocket, acl, reportFunction, webhooks, endpoints, schedules, geoip, customStats } =
-    inventory;
-  const { history } = inventory;
+  const {
+    listeners,
+    controlSocket,
+    acl,
+    reportFunction,
+    webhooks,
+    endpoints,
+    schedules,
+    geoip,
+    customStats,
+    counters,
+    proxies,
+    history,
+  } = inventory;
   return {
     listeners: listeners.map(describeListener),
     "control socket": controlSocket === null ? [] : [controlSocket],
@@ -35,7 +46,11 @@ function describe(inventory: Inventory): Record<string, readonly string[]> {
       built ? `${name} (${type}, built ${formatTime(built.getTime())})` : `${name} (not open)`,
     ),
     "custom stats": customStats,
+    counters: counters.map(
+      ({ name, seconds, windows, fields }) => `${name} (${windows} windows of ${seconds} s: ${fields.join(", ")})`,
+    ),
     history: history ? [`${history.place} (rows for ${Number(history.retentionDays.toFixed(2))} days)`] : [],
+    proxy: describeProxies(proxies),
   };
 }
 
@@ -43,4 +58,14 @@ function describeListener({ address, tls }: Inventory["listeners"][number]): str
   if (!tls) return address;
   const until = tls.validUntil ? ` until ${formatTime(tls.validUntil.getTime())}` : "";
   return `${address} (TLS, ${tls.certificate}${until})`;
+}
+
+function describeProxies({ http, https, exceptions }: Inventory["proxies"]): string[] {
+  const lines = http === https && http ? [http] : [];
+  if (lines.length === 0) {
+    if (http) lines.push(`for http ${http}`);
+    if (https) lines.push(`for https ${https}`);
+  }
+  if (lines.length > 0 && exceptions.length > 0) lines.push(`not for ${exceptions.join(" ")} (NO_PROXY)`);
+  return lines;
 }

@@ -10,6 +10,7 @@ import { Level, Log } from "../log/log.ts";
 import { shortChunkName } from "../lua/engine.ts";
 import { findUnknownNames } from "../lua/unknown-names.ts";
 import { formatListener, type HttpListener } from "../net/listener.ts";
+import { type Proxies, type Proxy, publicProxyUrl } from "../net/proxy.ts";
 import { dateProblem, readCredentials } from "../net/tls.ts";
 import { fewFiles } from "../stats/process.ts";
 import type { ByteString } from "../text/byte-string.ts";
@@ -31,6 +32,9 @@ export interface Inventory {
   /** `built` is null for a database that cannot be opened. */
   geoip: { name: string; file: string | null; type: string | null; built: Date | null }[];
   customStats: string[];
+  counters: { name: string; seconds: number; windows: number; fields: string[] }[];
+  /** What requests for other servers go through, by the scheme of their urls; without user and password. */
+  proxies: { http: string | null; https: string | null; exceptions: readonly string[] };
   /** `place` is shown without a password. */
   history: { place: string; retentionDays: number } | null;
 }
@@ -68,7 +72,7 @@ export async function checkConfig(file: string, regexes: string | undefined, clo
   }
   try {
     const chunks: ByteString[] = [];
-    const loaded = await loadConfig(file, { clock, log, inert: true, onCompiled: (chunk) => void chunks.push(chunk) });
+    const loaded = await loadConfig(file, { clock, log, only: "read", onCompiled: (chunk) => void chunks.push(chunk) });
     check.warnings.push(...(await unknownNames(loaded, chunks, file)));
     check.inventory = takeInventory(loaded, clock.now(), check);
     check.warnings.push(...doubts(loaded, check.inventory, clock.now()));
@@ -87,12 +91,13 @@ async function unknownNames({ engine }: Loaded, chunks: readonly ByteString[], f
   return problems.map((problem) => (problem.startsWith(`${main}:`) ? file + problem.slice(main.length) : problem));
 }
 
-function takeInventory({ config, policy, engine, receiverTls }: Loaded, now: number, check: Check): Inventory {
+function takeInventory(loaded: Loaded, now: number, check: Check): Inventory {
+  const { config, policy, engine, counters, outgoing } = loaded;
   const key = missingKey(config);
   if (key) check.errors.push(key);
   check.errors.push(...doubleAddresses(config));
   try {
-    receiverTls.load();
+    outgoing.load();
   } catch (error) {
     check.errors.push((error as Error).message);
   }
@@ -119,6 +124,11 @@ function takeInventory({ config, policy, engine, receiverTls }: Loaded, now: num
       built: database?.built ?? null,
     })),
     customStats: [...config.customStats],
+    counters: counters.all.map(({ name, fields, options }) => ({
+      ...{ name, seconds: options.window, windows: options.windows },
+      fields: fields.map((field) => `${field.name} (${field.kind})`),
+    })),
+    proxies: describeProxies(config.outgoing.proxies),
     history: history
       ? { place: describePlace(history.settings), retentionDays: history.settings.retention / (DAY / 1000) }
       : null,
@@ -149,6 +159,12 @@ function describeListener(listener: HttpListener, now: number, check: Check): In
   }
 }
 
+function describeProxies({ http, https, exceptions }: Proxies): Inventory["proxies"] {
+  const describe = (proxy: Proxy | undefined): string | null =>
+    proxy ? `${publicProxyUrl(proxy)} (${proxy.from})` : null;
+  return { http: describe(http), https: describe(https), exceptions };
+}
+
 /** Services such as Slack put a secret into the path. */
 function receiverOf({ url }: WebHook): string {
   const { origin, pathname, search } = new URL(datedUrl(url, 0));
@@ -162,16 +178,18 @@ function nextTime(timing: Timing, now: number): Date | null {
 
 /** What is allowed, and likely a mistake. */
 function* doubts({ config }: Loaded, inventory: Inventory, now: number): Iterable<string> {
-  const { hooks, tls } = config.webhooks;
+  const { webhooks, outgoing } = config;
   if (config.listeners.length === 0) yield "no listener: nothing is served (addListener)";
   yield* passwordDoubts(config.webserverPassword);
   if (!config.key && !config.controlSocket) yield "no key and no control socket: no console (setKey, controlSocket)";
   if (!inventory.reportFunction) yield "no report function: reports are counted, nothing else (setReport)";
-  if (!tls.verifyPeer) yield "webhooks go to receivers with any certificate (disableCurlPeerVerification)";
-  else if (!tls.verifyHost)
-    yield "webhooks go to receivers with the certificate of any host (disableCurlHostVerification)";
-  for (const hook of hooks) {
+  if (!outgoing.verify) yield "other servers may have any certificate (disableCurlPeerVerification)";
+  else if (!outgoing.verifyHost) {
+    yield "other servers may have the certificate of any host (disableCurlHostVerification)";
+  }
+  for (const hook of webhooks.hooks) {
     const { protocol, hostname } = new URL(datedUrl(hook.url, 0));
+    if (hook.tls.verify === false) yield `webhook ${quote(hook.name)} goes to a receiver with any certificate (verify)`;
     if (protocol === "http:" && !LOOPBACK.test(hostname)) yield `webhook ${quote(hook.name)} is sent without TLS`;
   }
   for (const { name, built } of inventory.geoip) {

@@ -1,5 +1,5 @@
 /** What all SQLite files of the daemon need: to be made for the owner alone, and to be moved aside when they are corrupt. */
-import { closeSync, existsSync, openSync, renameSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 
 /** Makes it, for the owner alone. One that is there is not even opened: closing it would give SQLite's locks on it away. */
 export function createFile(path: string): void {
@@ -18,6 +18,16 @@ export function identityOf(path: string): string {
 
 export const isCorrupt = (error: unknown): boolean =>
   /^SQLITE_(CORRUPT|NOTADB)/.test((error as NodeJS.ErrnoException).code ?? "");
+
+/** Removes the file, and then its log: an empty file takes none over. @returns whether it is gone */
+export function remove(path: string): boolean {
+  try {
+    for (const suffix of ["", "-wal"]) rmSync(path + suffix, { force: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Renames the file and its write-ahead log, so that both still belong together. @returns what came of it, in words */
 export function moveAside(path: string, now: number): string {

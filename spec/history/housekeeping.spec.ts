@@ -17,12 +17,14 @@ import {
 import { JumpingClock } from "../support/jumping-clock.ts";
 
 const DAY = 86_400;
+/** Nothing of profiles is too old. */
+const AGES = { unusedBefore: 0, addressesBefore: 0 };
 
 /** Tidies until there is nothing more to do. */
 async function tidyAll(store: Store, tidying: Partial<Tidying>): Promise<Tidied> {
   const total: Tidied = { expired: 0, oversize: 0, more: false };
   while (true) {
-    const all = { now: START, rowsBefore: 0, hashBefore: 0, maxSize: Infinity, limit: 50, ...tidying };
+    const all = { ...AGES, now: START, rowsBefore: 0, hashBefore: 0, maxSize: Infinity, limit: 50, ...tidying };
     // JSON has no Infinity.
     const { expired, oversize, more } = await store.tidy({ ...all, maxSize: Math.min(all.maxSize, 1e15) });
     total.expired += expired;
@@ -47,9 +49,9 @@ for (const [name, start, reason] of BACKENDS) {
       }
       await history.history.flush();
       const rowsBefore = START + 200 * 3600;
-      expect((await history.store.tidy({ now: 0, rowsBefore, hashBefore: 0, maxSize: 1e15, limit: 50 })).more).toBe(
-        true,
-      );
+      expect(
+        (await history.store.tidy({ ...AGES, now: 0, rowsBefore, hashBefore: 0, maxSize: 1e15, limit: 50 })).more,
+      ).toBe(true);
       expect(await count(history, [])).toBe(250);
       expect((await tidyAll(history.store, { rowsBefore })).expired).toBe(150);
       expect(await count(history, [])).toBe(100);
@@ -94,7 +96,7 @@ for (const [name, start, reason] of BACKENDS) {
         [...Array.from({ length: 120 }, (_, i) => START + 219 - i), START + 2, START + 1, START],
       );
       expect(await history.ask({ ask: "distinct", column: "login", filter: [] })).toBe(3);
-      expect(await history.history.forget(bytes("hunter2"))).toEqual({ answer: { rows: 123 } });
+      expect(await history.history.forget(bytes("hunter2"))).toMatchObject({ answer: { rows: 123 } });
       expect(await count(history, [])).toBe(3);
     });
 
@@ -103,12 +105,20 @@ for (const [name, start, reason] of BACKENDS) {
       const device = (i: number): ByteString => bytes(`${i}`.padEnd(1000, "x"));
       for (let i = 0; i < 2000; i++) history.history.add(row({ t: START + i, device: device(i) }));
       await history.history.flush();
-      const { oversize } = await history.store.tidy({ now: 0, rowsBefore: 0, hashBefore: 0, maxSize: 1e6, limit: 50 });
+      const { oversize } = await history.store.tidy({
+        ...AGES,
+        now: 0,
+        rowsBefore: 0,
+        hashBefore: 0,
+        maxSize: 1e6,
+        limit: 50,
+      });
       // PostgreSQL counts rows some time after they have come.
       if (!name.startsWith("PostgreSQL")) expect(oversize).toBe(50);
       else
         while (
-          (await history.store.tidy({ now: 0, rowsBefore: 0, hashBefore: 0, maxSize: 1e6, limit: 50 })).oversize === 0
+          (await history.store.tidy({ ...AGES, now: 0, rowsBefore: 0, hashBefore: 0, maxSize: 1e6, limit: 50 }))
+            .oversize === 0
         );
       const [oldest] = await history.ask({ ask: "rows", filter: [], n: 1, oldestFirst: true });
       expect(oldest![0]).toBe(START + 50);

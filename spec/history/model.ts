@@ -1,6 +1,6 @@
+/** What the answers to questions must be, computed from a list of all rows. */
 import type { Condition, Filter } from "../../lib/history/filter.ts";
 import type { Column, Row, Value } from "../../lib/history/row.ts";
-/** What the answers to questions must be, computed from a list of all rows. */
 import type { ByteString } from "../../lib/text/byte-string.ts";
 import { valueOf } from "../support/history.ts";
 

@@ -1,5 +1,5 @@
-import { Database } from "bun:sqlite";
 /** Databases that are locked, full, corrupt, away or slow: nothing is lost that need not be, and nobody waits. */
+import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,11 +1,12 @@
-import { Database } from "bun:sqlite";
 /** How each kind of question is answered: by which index, and without sorting more than it must. */
+import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { SQL } from "bun";
 
 import { type Filter, readFilter } from "../../lib/history/filter.ts";
 import { Answering as PostgresAnswering } from "../../lib/history/postgres/answering.ts";
+import { PostgresProfiles } from "../../lib/history/postgres/profiles.ts";
 import { migrate as migratePostgres } from "../../lib/history/postgres/schema.ts";
 import {
   countSql,
@@ -19,6 +20,7 @@ import {
 } from "../../lib/history/sql.ts";
 import { Answering } from "../../lib/history/sqlite/answering.ts";
 import { Dictionaries } from "../../lib/history/sqlite/dictionary.ts";
+import { Profiles } from "../../lib/history/sqlite/profiles.ts";
 import { RowWriter } from "../../lib/history/sqlite/row-writer.ts";
 import { migrate } from "../../lib/history/sqlite/schema.ts";
 import { bytes, row, START } from "../support/history.ts";
@@ -57,7 +59,12 @@ describe("SQLite", () => {
   migrate(database);
   const dictionaries = new Dictionaries(database);
   new RowWriter(database, dictionaries).add([row()]);
-  const { dialect } = new Answering(database, dictionaries, () => 0, null);
+  const { dialect } = new Answering(
+    database,
+    { dictionaries, profiles: new Profiles(database, dictionaries) },
+    () => 0,
+    null,
+  );
   const planOf = ({ text, values }: Sql): string => {
     const steps = database.query(`explain query plan ${text}`).all(...(values as number[])) as { detail: string }[];
     return steps.map(({ detail }) => detail).join("\n");
@@ -135,7 +142,7 @@ describe.skipIf(noPostgres !== "")(`PostgreSQL${noPostgres}`, () => {
     await sql.close();
     await server[Symbol.asyncDispose]();
   });
-  const { dialect } = new PostgresAnswering(bytes("key"));
+  const { dialect } = new PostgresAnswering(bytes("key"), new PostgresProfiles(bytes("key")));
 
   const plans: Plans = (dialect) => [
     ["count of a login", countSql({ ask: "count", filter: login, limit: 9 }, dialect), /reports_pkey/],
@@ -180,7 +187,7 @@ describe.skipIf(noPostgres !== "")(`PostgreSQL${noPostgres}`, () => {
       from pg_index i join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace
       where n.nspname = 'trackalert'`)) as { table: string; unique: boolean; has_login: boolean; holds: boolean }[];
     const keys = found.filter(({ unique, has_login }) => unique && has_login);
-    expect(keys.map(({ table }) => table).toSorted()).toEqual(["entries", "logins", "reports"]);
+    expect(keys.map(({ table }) => table).toSorted()).toEqual(["entries", "logins", "pairs", "reports"]);
     expect(keys.filter(({ holds }) => !holds)).toEqual([]);
     const [{ count }] = await sql.unsafe("select count(*)::int as count from pg_constraint where contype = 'f'");
     expect(count).toBe(0);

@@ -221,11 +221,11 @@ for (const [name, start, reason] of BACKENDS) {
       await history.history.flush();
       for (let i = 0; i < 3; i++) history.history.add(row({ login, t: START - i }));
       history.history.add(row({ login: bytes("joe") }));
-      expect(await history.history.forget(login)).toEqual({ answer: { rows: 2503 } });
+      expect(await history.history.forget(login)).toMatchObject({ answer: { rows: 2503 } });
       const filter: Filter = [{ column: "login", values: [login] }];
       expect(await history.ask({ ask: "count", filter })).toBe(0);
       expect(await history.ask({ ask: "count", filter: [] })).toBe(1);
-      expect(await history.history.forget(bytes("nobody"))).toEqual({ answer: { rows: 0 } });
+      expect(await history.history.forget(bytes("nobody"))).toMatchObject({ answer: { rows: 0 } });
       history.history.add(row({ login }));
       expect(await history.ask({ ask: "count", filter })).toBe(1);
     });

@@ -1,3 +1,4 @@
+/** A history with a store of its own, and what it holds as a list, to check its answers against. */
 import { History, type Result } from "../../lib/history/history.ts";
 import { PostgresStore } from "../../lib/history/postgres/store.ts";
 import { readTarget } from "../../lib/history/postgres/target.ts";
@@ -9,7 +10,6 @@ import type { Answers, Question, Store } from "../../lib/history/store.ts";
 import { Log } from "../../lib/log/log.ts";
 import { Metrics } from "../../lib/stats/metrics.ts";
 import type { ByteString } from "../../lib/text/byte-string.ts";
-/** A history with a store of its own, and what it holds as a list, to check its answers against. */
 import { systemClock } from "../../lib/time/clock.ts";
 import type { Clock } from "../../lib/time/clock.ts";
 import { temporaryFolder } from "./daemon.ts";

@@ -1,5 +1,5 @@
 /** Answers questions from PostgreSQL. */
-import type { ByteString } from "../../text/byte-string.ts";
+import { type ByteString, fromBytes } from "../../text/byte-string.ts";
 import { type Column, hashedLogin, type Row, type Value } from "../row.ts";
 import { mergeBuckets, seriesParts } from "../series.ts";
 import {
@@ -18,11 +18,14 @@ import {
   type Answer,
   type Forgotten,
   type HourCount,
+  type Imported,
   LoginState,
   type Question,
   type StoreState,
   type Total,
 } from "../store.ts";
+import { runOn } from "./lists.ts";
+import type { PostgresProfiles } from "./profiles.ts";
 import { SCHEMA } from "./schema.ts";
 import { all, change, number, type Raw, type Session, toBytea, valueOf } from "./session.ts";
 
@@ -38,7 +41,10 @@ export class Answering {
   readonly dialect: Dialect;
 
   /** @param key of the hashes that stand for logins */
-  constructor(readonly key: ByteString) {
+  constructor(
+    readonly key: ByteString,
+    private readonly profiles: PostgresProfiles,
+  ) {
     this.dialect = {
       schema: `${SCHEMA}.`,
       limited: "",
@@ -74,6 +80,14 @@ export class Answering {
         return this.hour(session, question.hour);
       case "state":
         return this.state(session);
+      case "imported":
+        return this.imported(session);
+      case "known":
+        return this.profiles.known(runOn(session), question.login, question.feature, question.value);
+      case "profile":
+        return this.profiles.profile(runOn(session), question.login);
+      case "usage":
+        return this.profiles.usage(runOn(session), question.login, question.levels);
       case "forget":
         return this.forget(session, question);
     }
@@ -180,15 +194,30 @@ export class Answering {
     };
   }
 
+  private async imported(session: Session): Promise<Imported[]> {
+    const text = `select head, length, position, ahead from ${SCHEMA}.imports`;
+    return (await all(session, { text, values: [] })).map(([head, length, position, ahead]) => ({
+      ...{ head: valueOf(head!) as ByteString, length: Number(length), position: Number(position) },
+      ahead: JSON.parse(valueOf(ahead!) as string) as number[],
+    }));
+  }
+
   private async forget(session: Session, { login, limit }: Asked<"forget">): Promise<Forgotten> {
-    let rows = 0;
+    const forgotten = { rows: 0, profiles: 0, pairs: 0, everybody: 0 };
     for (const form of this.formsOf(login)) {
       const { removed, more } = await removeOldest(session, { text: "login = ?", values: [form] }, limit);
-      rows += removed;
-      if (more) return { rows, more };
-      await change(session, { text: `delete from ${SCHEMA}.logins where login = ?`, values: [form] });
+      forgotten.rows += removed;
+      if (more) return { ...forgotten, more };
+      const profile = await transaction(session, async (tx) => {
+        const gone = await this.profiles.forget(runOn(tx), fromBytes(form));
+        await change(tx, { text: `delete from ${SCHEMA}.logins where login = ?`, values: [form] });
+        return gone;
+      });
+      forgotten.profiles += profile.profiles;
+      forgotten.pairs += profile.pairs;
+      forgotten.everybody += profile.everybody;
     }
-    return { rows, more: false };
+    return { ...forgotten, more: false };
   }
 }
 

@@ -2,8 +2,8 @@
  * The schema in PostgreSQL, its versions, and how an older one becomes the newest.
  *
  * So that Citus can distribute it, every unique key of what is about logins holds the login, and no query joins: logins and
- * other texts are in the rows themselves. `hours`, `meta`, `writers`, `imports`, `everybody` and `pairs` are about no login:
- * reference tables there.
+ * other texts are in the rows themselves. `hours`, `meta`, `writers`, `imports` and `everybody` are about no login: reference
+ * tables there.
  */
 import type { SQL } from "bun";
 
@@ -63,29 +63,36 @@ export const MIGRATIONS: readonly string[] = [
   );
   create index hours_stale on trackalert.hours (hour) where stale = 1;
 
-  -- Profiles: one entry for each different value of a login's feature.
+  -- Profiles: one entry for each different value of a login's feature, and one for each pair of values.
   create table trackalert.entries (
     login bytea not null,
     feature bytea not null,
     value bytea not null,
+    kind smallint not null,               -- 0 a text, 1 a number, 2 an address
     count bigint not null,
     first double precision not null,
     last double precision not null,
     primary key (login, feature, value)
   );
-  -- The same of everybody, and pairs of values that came together.
-  create table trackalert.everybody (
-    feature bytea not null, value bytea not null, count bigint not null, last double precision not null,
-    primary key (feature, value)
-  );
   create table trackalert.pairs (
-    feature bytea not null, value bytea not null, other bytea not null, other_value bytea not null,
-    count bigint not null, last double precision not null,
-    primary key (feature, value, other, other_value)
+    login bytea not null,
+    first bigint not null,                -- a hash of the first value, with which the pair goes
+    pair bigint not null,                 -- a hash of both
+    kinds bigint not null,                -- a hash of the first value and the other's feature
+    count bigint not null,
+    primary key (login, first, pair)
   );
+  create index logins_learnt on trackalert.logins (login) where learnt > 0;
+  -- The sums of all profiles, under keyed hashes.
+  create table trackalert.everybody (key bigint primary key, count bigint not null);
 
-  -- How far files have been imported.
-  create table trackalert.imports (file bytea primary key, "offset" bigint not null);
+  -- How far files have been imported; a file is known by a hash of its first bytes.
+  create table trackalert.imports (
+    head bytea primary key,
+    length bigint not null,               -- of what was hashed
+    position bigint not null,             -- bytes of the file up to which all has been taken
+    ahead bytea not null                  -- where lines begin that have been taken beyond it, as JSON
+  );
   `,
 ];
 

@@ -14,6 +14,7 @@ import {
   type TurnDone,
 } from "../store.ts";
 import { Answering } from "./answering.ts";
+import { PostgresProfiles } from "./profiles.ts";
 import { ForeignSchemaError, migrate, SCHEMA } from "./schema.ts";
 import { all, change, type Session } from "./session.ts";
 import type { PostgresTarget } from "./target.ts";
@@ -56,6 +57,7 @@ export class PostgresStore implements Store {
   readonly isInline = false;
   private connected: Connected | undefined;
   private readonly writing: Writing;
+  private profiles!: PostgresProfiles;
   /** Who writes, in the database's table of turns. */
   private readonly writer = Buffer.from(crypto.getRandomValues(new Uint8Array(16)));
   /** Turns are done one after the other. */
@@ -85,7 +87,9 @@ export class PostgresStore implements Store {
       const known = `select turn from ${SCHEMA}.writers where writer = ?`;
       const [durable] = await all(turns, { text: known, values: [this.writer] });
       this.writing.forgetAll();
-      this.connected = { pool, turns, answering: new Answering(fromBytes(key![0] as Buffer)) };
+      const secret = fromBytes(key![0] as Buffer);
+      this.profiles = new PostgresProfiles(secret);
+      this.connected = { pool, turns, answering: new Answering(secret, this.profiles) };
       this.failure = undefined;
       return durable ? Number(durable[0]) : 0;
     } catch (error) {
@@ -112,7 +116,7 @@ export class PostgresStore implements Store {
   async tidy(tidying: Tidying): Promise<Tidied> {
     const { pool, answering } = this.connection();
     try {
-      const tidied = await tidy(pool, tidying, answering.key);
+      const tidied = await tidy(pool, tidying, { key: answering.key, profiles: this.profiles });
       this.writing.forgetAll();
       return tidied;
     } catch (error) {
@@ -198,7 +202,7 @@ export class PostgresStore implements Store {
               on conflict (writer) do update set turn = excluded.turn, t = excluded.t`,
             values: [this.writer, number, clock.now() / 1000],
           });
-          await this.writing.write(tx, writes);
+          await this.writing.write(tx, writes, this.profiles);
         });
         return;
       } catch (error) {

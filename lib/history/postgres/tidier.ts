@@ -4,6 +4,8 @@ import { hashedLogin } from "../row.ts";
 import { type Bound, ROW_COLUMNS } from "../sql.ts";
 import { LoginState, type Tidied, type Tidying } from "../store.ts";
 import { removeOldest } from "./answering.ts";
+import { runOn } from "./lists.ts";
+import type { PostgresProfiles } from "./profiles.ts";
 import { SCHEMA } from "./schema.ts";
 import { all, change, insert, number, type Session, toBytea } from "./session.ts";
 
@@ -16,7 +18,13 @@ const LONGEST_SILENCE = 30 * 86_400;
 /** Newest rows whose size tells that of all. */
 const SAMPLE = 1000;
 
-export async function tidy(session: Session, tidying: Tidying, key: ByteString): Promise<Tidied> {
+interface Keepers {
+  /** Of the hashes that stand for logins. */
+  key: ByteString;
+  profiles: PostgresProfiles;
+}
+
+export async function tidy(session: Session, tidying: Tidying, { key, profiles }: Keepers): Promise<Tidied> {
   const { rowsBefore, hashBefore, maxSize, limit } = tidying;
   const expired = await removeOldest(session, { text: "t < ?", values: [rowsBefore] }, limit);
   if (expired.more) return { expired: expired.removed, oversize: 0, more: true };
@@ -24,9 +32,10 @@ export async function tidy(session: Session, tidying: Tidying, key: ByteString):
   const oversize = tooLarge ? (await removeOldest(session, { text: "true", values: [] }, limit)).removed : 0;
   const hashed = await hashLogins(session, hashBefore, key);
   const unused = await deleteUnused(session, rowsBefore, limit);
+  const swept = (await session.begin((tx) => profiles.sweep(runOn(tx), tidying, limit))) as boolean;
   const ended = `delete from ${SCHEMA}.writers where t < ?`;
   await change(session, { text: ended, values: [tidying.now - LONGEST_SILENCE] });
-  return { expired: expired.removed, oversize, more: oversize > 0 || hashed || unused };
+  return { expired: expired.removed, oversize, more: oversize > 0 || hashed || unused || swept };
 }
 
 /**

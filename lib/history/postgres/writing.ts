@@ -3,6 +3,8 @@ import type { ByteString } from "../../text/byte-string.ts";
 import { COLUMN_NAMES, LOGIN, type Row, SUCCESS, T } from "../row.ts";
 import { bind, HOUR, ROW_COLUMNS } from "../sql.ts";
 import { endOfDay, LoginState, type Write } from "../store.ts";
+import { runOn } from "./lists.ts";
+import type { PostgresProfiles } from "./profiles.ts";
 import { SCHEMA } from "./schema.ts";
 import { change, insert, type Session, toBytea } from "./session.ts";
 
@@ -16,6 +18,28 @@ interface Seen {
   succeeded: boolean;
 }
 
+type Written<W extends Write["write"]> = Extract<Write, { write: W }>;
+
+async function setHour(tx: Session, { hour, counted }: Written<"hour">): Promise<void> {
+  const { reports, logins, addresses } = counted;
+  await change(tx, {
+    text: `update ${SCHEMA}.hours set logins = ?, addresses = ?, stale = case when reports = ? then 0 else 1 end where hour = ?`,
+    values: [logins, addresses, reports, hour],
+  });
+}
+
+async function setImported(tx: Session, { imported, former }: Written<"imported">): Promise<void> {
+  const { head, length, position, ahead } = imported;
+  const shorter = `delete from ${SCHEMA}.imports where head = ?`;
+  if (former !== head) await change(tx, { text: shorter, values: [toBytea(former)] });
+  await insert(
+    tx,
+    `${SCHEMA}.imports (head, length, position, ahead)`,
+    [[toBytea(head), length, position, toBytea(JSON.stringify(ahead) as ByteString)]],
+    "on conflict (head) do update set position = excluded.position, ahead = excluded.ahead",
+  );
+}
+
 export class Writing {
   /** Logins whose row says no less. */
   private readonly known = new Map<ByteString, Seen>();
@@ -24,18 +48,16 @@ export class Writing {
   /** @param now milliseconds of a clock that never jumps */
   constructor(private readonly now: () => number) {}
 
-  async write(tx: Session, writes: readonly Write[]): Promise<void> {
+  async write(tx: Session, writes: readonly Write[], profiles: PostgresProfiles): Promise<void> {
     await this.addRows(
       tx,
       writes.flatMap((write) => (write.write === "rows" ? write.rows : [])),
     );
+    const learnt = writes.flatMap((write) => (write.write === "learn" ? write.learnt : []));
+    if (learnt.length > 0) await profiles.learn(runOn(tx), learnt);
     for (const write of writes) {
-      if (write.write !== "hour") continue;
-      const { reports, logins, addresses } = write.counted;
-      await change(tx, {
-        text: `update ${SCHEMA}.hours set logins = ?, addresses = ?, stale = case when reports = ? then 0 else 1 end where hour = ?`,
-        values: [logins, addresses, reports, write.hour],
-      });
+      if (write.write === "hour") await setHour(tx, write);
+      else if (write.write === "imported") await setImported(tx, write);
     }
   }
 

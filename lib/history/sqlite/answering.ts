@@ -20,6 +20,7 @@ import {
   type Answer,
   type Forgotten,
   type HourCount,
+  type Imported,
   LoginState,
   type Question,
   type Reply,
@@ -27,6 +28,7 @@ import {
   type Total,
 } from "../store.ts";
 import type { Dictionaries } from "./dictionary.ts";
+import type { Profiles } from "./profiles.ts";
 
 type Raw = Uint8Array | number | null;
 
@@ -46,7 +48,7 @@ export class Answering {
    */
   constructor(
     private readonly database: Database,
-    private readonly dictionaries: Dictionaries,
+    private readonly of: { dictionaries: Dictionaries; profiles: Profiles },
     private readonly now: () => number,
     private readonly timeout: number | null,
   ) {
@@ -105,6 +107,14 @@ export class Answering {
         return this.hour(question.hour);
       case "state":
         return this.state();
+      case "imported":
+        return this.imported();
+      case "known":
+        return this.of.profiles.known(question.login, question.feature, question.value);
+      case "profile":
+        return this.of.profiles.profile(question.login);
+      case "usage":
+        return this.of.profiles.usage(question.login, question.levels);
       case "forget":
         return this.forget(question.login, question.limit);
     }
@@ -121,21 +131,21 @@ export class Answering {
   /** Texts as their numbers; a login also as the hash that may stand for it. */
   private stored(column: Column, values: Value[]): Bound[] {
     if (COLUMNS[column] !== "text") return values.map(bind);
-    const { texts } = this.dictionaries;
+    const { texts } = this.of.dictionaries;
     const idsOf = (text: ByteString): number[] =>
       column === "login" ? this.idsOf(text) : [texts.idOf(text)].filter((id) => id !== undefined);
     return values.flatMap((value) => idsOf(value as ByteString));
   }
 
   private idsOf(login: ByteString): number[] {
-    const { logins, key } = this.dictionaries;
+    const { logins, key } = this.of.dictionaries;
     return [logins.idOf(login), logins.idOf(hashedLogin(login, key))].filter((id) => id !== undefined);
   }
 
   private value(column: Column, raw: Raw): Value {
     if (raw === null) return null;
     if (typeof raw !== "number") return fromBytes(raw);
-    const { logins, texts } = this.dictionaries;
+    const { logins, texts } = this.of.dictionaries;
     if (column === "login") return logins.textOf(raw);
     if (COLUMNS[column] === "text") return texts.textOf(raw);
     return COLUMNS[column] === "boolean" ? raw !== 0 : raw;
@@ -188,17 +198,32 @@ export class Answering {
     };
   }
 
+  private imported(): Imported[] {
+    const found = this.all<[Uint8Array, number, number, string]>({
+      text: "select head, length, position, ahead from imports",
+      values: [],
+    });
+    return found.map(([head, length, position, ahead]) => ({
+      ...{ head: fromBytes(head), length, position },
+      ahead: JSON.parse(ahead) as number[],
+    }));
+  }
+
   private forget(login: ByteString, limit: number): Forgotten {
-    const { database, dictionaries } = this;
-    let rows = 0;
+    const { database } = this;
+    const forgotten = { rows: 0, profiles: 0, pairs: 0, everybody: 0 };
     for (const id of this.idsOf(login)) {
       const sql = "delete from reports where id in (select id from reports where login = ? limit ?)";
-      rows += database.query(sql).run(id, limit - rows).changes;
-      if (rows === limit) return { rows, more: true };
+      forgotten.rows += database.query(sql).run(id, limit - forgotten.rows).changes;
+      if (forgotten.rows === limit) return { ...forgotten, more: true };
+      const profile = this.of.profiles.forget(id);
+      forgotten.profiles += profile.profiles;
+      forgotten.pairs += profile.pairs;
+      forgotten.everybody += profile.everybody;
       database.query("delete from logins where id = ?").run(id);
     }
-    dictionaries.forgetAll();
-    return { rows, more: false };
+    this.of.dictionaries.forgetAll();
+    return { ...forgotten, more: false };
   }
 }
 

@@ -1,17 +1,26 @@
 /**
- * A store whose work is done at once, in this thread: for replays, whose verdicts must not depend on when a thread answers.
- * Answers come when the clock says so, in the order of the calls.
+ * A store whose work is done at once, in this thread: for replays, whose verdicts must not depend on when a thread answers,
+ * and for imports, which have nothing else to do. Answers come when the clock says so, in the order of the calls.
  */
 import type { Clock } from "../../time/clock.ts";
 import type { Question, Reply, Store, Tidied, Tidying, Turn, TurnDone } from "../store.ts";
-import { SqliteStore } from "./store.ts";
+import { type SqliteOptions, SqliteStore } from "./store.ts";
+
+const IN_MEMORY = { path: ":memory:", timeout: null } as const;
 
 export class InlineStore implements Store {
-  readonly name = "SQLite in memory";
+  readonly name: string;
   readonly isInline = true;
-  private readonly store = new SqliteStore({ path: ":memory:", readonly: false, timeout: null });
+  private readonly store: SqliteStore;
 
-  constructor(private readonly clock: Clock) {}
+  /** @param clock when answers come */
+  constructor(
+    private readonly clock: Pick<Clock, "now" | "after">,
+    options: Omit<SqliteOptions, "readonly"> = IN_MEMORY,
+  ) {
+    this.name = options.path === IN_MEMORY.path ? "SQLite in memory" : options.path;
+    this.store = new SqliteStore({ ...options, readonly: false });
+  }
 
   open = async (): Promise<number> => this.store.open();
   run = (turn: Turn): Promise<TurnDone> => this.later(() => this.store.run(turn));

@@ -63,29 +63,36 @@ const MIGRATIONS: readonly string[] = [
   ) strict;
   create index hours_stale on hours (hour) where stale = 1;
 
-  -- Profiles: one entry for each different value of a login's feature.
+  -- Profiles: one entry for each different value of a login's feature, and one for each pair of values.
   create table entries (
     login integer not null,           -- logins
     feature blob not null,
     value blob not null,
+    kind integer not null,            -- 0 a text, 1 a number, 2 an address
     count integer not null,
     first real not null,
     last real not null,
     primary key (login, feature, value)
   ) strict, without rowid;
-  -- The same of everybody, and pairs of values that came together.
-  create table everybody (
-    feature blob not null, value blob not null, count integer not null, last real not null,
-    primary key (feature, value)
-  ) strict, without rowid;
   create table pairs (
-    feature blob not null, value blob not null, other blob not null, other_value blob not null,
-    count integer not null, last real not null,
-    primary key (feature, value, other, other_value)
+    login integer not null,           -- logins
+    first integer not null,           -- a hash of the first value, with which the pair goes
+    pair integer not null,            -- a hash of both
+    kinds integer not null,           -- a hash of the first value and the other's feature
+    count integer not null,
+    primary key (login, first, pair)
   ) strict, without rowid;
+  create index logins_learnt on logins (id) where learnt > 0;
+  -- The sums of all profiles, under keyed hashes.
+  create table everybody (key integer primary key, count integer not null) strict;
 
-  -- How far files have been imported.
-  create table imports (file blob primary key, offset integer not null) strict, without rowid;
+  -- How far files have been imported; a file is known by a hash of its first bytes.
+  create table imports (
+    head blob primary key,
+    length integer not null,          -- of what was hashed
+    position integer not null,        -- bytes of the file up to which all has been taken
+    ahead text not null               -- where lines begin that have been taken beyond it, as JSON
+  ) strict, without rowid;
   `,
 ];
 

@@ -16,7 +16,8 @@ import {
   type Write,
 } from "../store.ts";
 import { Answering } from "./answering.ts";
-import { Dictionaries } from "./dictionary.ts";
+import { Dictionaries, toBlob } from "./dictionary.ts";
+import { Profiles } from "./profiles.ts";
 import { RowWriter } from "./row-writer.ts";
 import { ForeignFileError, migrate, versionOf } from "./schema.ts";
 import { Tidier } from "./tidier.ts";
@@ -46,6 +47,7 @@ interface Open {
   commit: Statement;
   dictionaries: Dictionaries;
   rows: RowWriter;
+  profiles: Profiles;
   answering: Answering;
   tidier: Tidier;
 }
@@ -91,7 +93,7 @@ export class SqliteStore {
       for (const write of writes) apply(write, file);
       const replies = questions.map((question) => this.reply(question, file));
       if (commit && database.inTransaction) {
-        file.commit.run();
+        this.commit(file);
         // What was removed is to be gone from the write-ahead log, too.
         if (questions.some(({ ask }) => ask === "forget")) database.run("pragma wal_checkpoint(truncate)");
       }
@@ -110,7 +112,7 @@ export class SqliteStore {
       const within = file.database.inTransaction;
       if (!within) file.begin.run();
       const tidied = file.tidier.tidy(tidying);
-      if (!within) file.commit.run();
+      if (!within) this.commit(file);
       return tidied;
     });
   }
@@ -176,15 +178,22 @@ export class SqliteStore {
   private use(database: Database): Open {
     database.run(`pragma cache_size = -${CACHE}`);
     const dictionaries = new Dictionaries(database);
+    const profiles = new Profiles(database, dictionaries);
     return {
       database,
       dictionaries,
       begin: database.prepare("begin immediate"),
       commit: database.prepare("commit"),
       rows: new RowWriter(database, dictionaries),
-      answering: new Answering(database, dictionaries, stopwatch, this.options.timeout),
-      tidier: new Tidier(database, dictionaries),
+      profiles,
+      answering: new Answering(database, { dictionaries, profiles }, stopwatch, this.options.timeout),
+      tidier: new Tidier(database, { dictionaries, profiles }),
     };
+  }
+
+  private commit({ profiles, commit }: Open): void {
+    profiles.flush();
+    commit.run();
   }
 
   private begin({ database, begin }: Open): void {
@@ -245,14 +254,22 @@ export class SqliteStore {
   }
 }
 
-function apply(write: Write, { rows, database }: Open): void {
+function apply(write: Write, { rows, profiles, database }: Open): void {
   switch (write.write) {
     case "rows":
       return rows.add(write.rows);
+    case "learn":
+      return profiles.learn(write.learnt);
     case "hour": {
       const { reports, logins, addresses } = write.counted;
       const sql = "update hours set logins = ?, addresses = ?, stale = reports <> ? where hour = ?";
       return void database.query(sql).run(logins, addresses, reports, write.hour);
+    }
+    case "imported": {
+      const { head, length, position, ahead } = write.imported;
+      if (write.former !== head) database.query("delete from imports where head = ?").run(toBlob(write.former));
+      const sql = "insert or replace into imports (head, length, position, ahead) values (?, ?, ?, ?)";
+      return void database.query(sql).run(toBlob(head), length, position, JSON.stringify(ahead));
     }
   }
 }

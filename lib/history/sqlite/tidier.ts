@@ -5,6 +5,7 @@ import { type ByteString, fromBytes } from "../../text/byte-string.ts";
 import { hashedLogin } from "../row.ts";
 import { LoginState, type Tidied, type Tidying } from "../store.ts";
 import { type Dictionaries, toBlob } from "./dictionary.ts";
+import type { Profiles } from "./profiles.ts";
 
 export class Tidier {
   private readonly deleteExpired: Statement;
@@ -12,7 +13,7 @@ export class Tidier {
 
   constructor(
     private readonly database: Database,
-    private readonly dictionaries: Dictionaries,
+    private readonly of: { dictionaries: Dictionaries; profiles: Profiles },
   ) {
     this.deleteExpired = database.prepare(
       "delete from reports where id in (select id from reports where t < ? order by t limit ?)",
@@ -20,13 +21,15 @@ export class Tidier {
     this.deleteOldest = database.prepare("delete from reports where id in (select id from reports order by t limit ?)");
   }
 
-  tidy({ rowsBefore, hashBefore, maxSize, limit }: Tidying): Tidied {
+  tidy(tidying: Tidying): Tidied {
+    const { rowsBefore, hashBefore, maxSize, limit } = tidying;
     const expired = this.deleteExpired.run(rowsBefore, limit).changes;
     if (expired === limit) return { expired, oversize: 0, more: true };
     const oversize = this.size > maxSize ? this.deleteOldest.run(limit).changes : 0;
     const hashed = this.hashLogins(hashBefore, limit);
     const texts = this.deleteUnused(rowsBefore, limit);
-    return { expired, oversize, more: oversize > 0 || hashed || texts };
+    const unused = this.of.profiles.sweep(tidying, limit);
+    return { expired, oversize, more: oversize > 0 || hashed || texts || unused };
   }
 
   /** Bytes that are in use. */
@@ -38,7 +41,8 @@ export class Tidier {
 
   /** Logins that never succeeded may be passwords. @returns whether there are more */
   private hashLogins(before: number, limit: number): boolean {
-    const { database, dictionaries } = this;
+    const { database } = this;
+    const { dictionaries } = this.of;
     const sql = `select id, login from logins where state = ${LoginState.neverSucceeded} and first < ? and learnt = 0 limit ?`;
     const found = database.query(sql).all(before, limit) as { id: number; login: Uint8Array }[];
     for (const { id, login } of found) {
@@ -68,7 +72,8 @@ export class Tidier {
 
   /** Texts whose newest row has gone. @returns whether there are more */
   private deleteUnused(rowsBefore: number, limit: number): boolean {
-    const { database, dictionaries } = this;
+    const { database } = this;
+    const { dictionaries } = this.of;
     const { oldest } = database.query("select min(t) as oldest from reports").get() as { oldest: number | null };
     const before = oldest ?? rowsBefore;
     const logins = "delete from logins where id in (select id from logins where last <= ? and learnt = 0 limit ?)";

@@ -1,6 +1,7 @@
 /** `newHistory` and its options. */
 import { readTarget, TargetError } from "../../history/postgres/target.ts";
-import { DEFAULTS, type Hierarchy, type HistorySettings, type Place } from "../../history/settings.ts";
+import { type Hierarchy, hierarchyProblem } from "../../history/risk.ts";
+import { DEFAULTS, type HistorySettings, type Place } from "../../history/settings.ts";
 import { type ByteString, toText } from "../../text/byte-string.ts";
 import { DURATION_EXAMPLES, parseDuration } from "../../time/duration.ts";
 import type { Call, HostFunction } from "../call.ts";
@@ -97,25 +98,25 @@ function readSize(call: Call, value: LuaValue): number {
   throw call.wrong(2, `max_size: bytes such as 500M or 20G, 1M at least, expected, got ${show(value)}`);
 }
 
-/** A list of lists of `{ name, weight }`; a feature is in one of them, once. */
-function readHierarchies(call: Call, value: LuaValue): Hierarchy[][] {
+/** A list of lists of `{ name, weight }`. */
+function readHierarchies(call: Call, value: LuaValue): readonly Hierarchy[] {
   if (value === undefined) return DEFAULTS.hierarchies;
   const refuse = (problem: string): LuaError => call.wrong(2, `hierarchies: ${problem}`);
   const items = (of: LuaValue, what: string): LuaValue[] => {
     if (!(of instanceof Map) || of.size === 0) throw refuse(`${what} expected, got ${typeName(of)}`);
     return Array.from({ length: of.size }, (_, i) => of.get(i + 1));
   };
-  const names = new Set<string>();
-  return items(value, "list of lists of { name, weight }").map((levels) =>
-    items(levels, "list of { name, weight }").map((level): Hierarchy => {
+  const hierarchies = items(value, "list of lists of { name, weight }").map((levels) =>
+    items(levels, "list of { name, weight }").map((level) => {
       const [name, weight] = items(level, "{ name, weight }");
-      if (typeof name !== "string" || name === "") throw refuse("a name must be a text");
-      if (names.has(name)) throw refuse(`${show(name)} is there twice`);
-      names.add(name);
-      if (typeof weight === "number" && weight > 0 && weight <= 1) return { name: toText(name as ByteString), weight };
-      throw refuse(`weight of ${show(name)}: number above 0 and up to 1 expected, got ${show(weight)}`);
+      if (typeof name !== "string") throw refuse("a name must be a text");
+      if (typeof weight !== "number") throw refuse(`weight of ${show(name)}: number expected, got ${show(weight)}`);
+      return { name: name as ByteString, weight };
     }),
   );
+  const problem = hierarchyProblem(hierarchies);
+  if (problem) throw refuse(problem);
+  return hierarchies;
 }
 
 const show = (value: LuaValue): string => {

@@ -21,10 +21,11 @@ import type { WaitingFunction } from "./wait.ts";
 /** Rows, values or buckets of one answer. */
 const MOST_ANSWERS = 10_000;
 const MOST_LIMIT = 2 ** 52;
-/** Rows of an export. */
-const MOST_EXPORTED = 100_000;
 /** Bytes of JSON that `extra` may have beside the columns. */
 const MOST_MORE = 16_384;
+
+/** Removes what is about a login. @returns how much that was */
+export type Forget = (login: ByteString) => number | Promise<number>;
 
 /** Where the functions find the history, once the configuration has made it. */
 export interface HistoryAccess {
@@ -33,6 +34,8 @@ export interface HistoryAccess {
   history: () => History;
   /** A path as the configuration's folder sees it. */
   resolve: (path: string) => string;
+  /** What else knows logins, by its name, and forgets one: answers how much of it went. */
+  elsewhere: ReadonlyMap<string, Forget>;
   /** Whether what runs now may not hold up reports with its questions: a background function, or the console. */
   beside: () => boolean;
 }
@@ -40,6 +43,7 @@ export interface HistoryAccess {
 /** What the method `add` (history.lua) calls with the parts of a login tuple and of `extra`: see {@link readRow}. */
 export const historyAdd = ({ clock, history }: HistoryAccess): HostFunction => ({
   name: "add",
+  level: 2,
   body: (call) => history().add(readRow(call, clock.now() / 1000)),
 });
 
@@ -110,19 +114,6 @@ export function historyQuestions(access: HistoryAccess): WaitingFunction[] {
         return ask({ ask: "series", bucket, filter }, (found) => seriesTable(found, { bucket, begin, end }));
       },
     },
-    {
-      name: "forget",
-      async begin(call) {
-        return returned(await access.history().forget(loginAt(call)), ({ rows }) => table({ rows }));
-      },
-    },
-    {
-      name: "export",
-      begin(call) {
-        const filter: Filter = [{ column: "login", values: [loginAt(call)] }];
-        return ask({ ask: "rows", filter, n: MOST_EXPORTED }, (rows) => table({ rows: list(rows.map(rowTable)) }));
-      },
-    },
   ];
 }
 
@@ -135,13 +126,13 @@ type Answer<A extends Asked> = Extract<
 >["answer"];
 
 /** What a question returns: its answer, or nil and why there is none. */
-const returned = <A>(result: Result<A>, show: (answer: A) => LuaValue): Returned =>
+export const returned = <A>(result: Result<A>, show: (answer: A) => LuaValue): Returned =>
   "answer" in result ? [show(result.answer)] : [undefined, toByteString(result.problem)];
 
-const table = (fields: Record<string, LuaValue>): LuaTable =>
+export const table = (fields: Record<string, LuaValue>): LuaTable =>
   new Map(Object.entries(fields).filter(([, value]) => value !== undefined)) as LuaTable;
 
-const list = (items: LuaValue[]): LuaTable => new Map(items.map((item, i) => [i + 1, item]));
+export const list = (items: LuaValue[]): LuaTable => new Map(items.map((item, i) => [i + 1, item]));
 
 /** A row with the names of its columns; what else was in `extra` beside them. */
 export function rowTable(row: Row): LuaTable {
@@ -191,7 +182,7 @@ function durationAt(call: Call, position: number): number {
   throw call.wrong(position, `${DURATION_EXAMPLES}, or whole seconds, expected, got ${describe(given)}`);
 }
 
-function loginAt(call: Call): ByteString {
+export function loginAt(call: Call): ByteString {
   const login = call.bytes(1);
   if (login === "") throw call.wrong(1, "login expected, got an empty string");
   return keptText(login);

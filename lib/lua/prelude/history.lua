@@ -70,6 +70,23 @@ for _, name in next, { "distinct", "top", "series" } do
   end
 end
 
+function History.learn(self, login, values, t)
+  check_self(self, "History", "learn")
+  return host.learn(login, plain_filter(values), t)
+end
+
+local known, risk = waiting.known, waiting.risk
+
+function History.known(self, login, feature, value)
+  check_self(self, "History", "known")
+  return known(login, feature, plain(value))
+end
+
+function History.risk(self, login, values)
+  check_self(self, "History", "risk")
+  return risk(login, plain_filter(values))
+end
+
 for _, name in next, { "forget", "export" } do
   local ask = waiting[name]
   History[name] = function(self, ...)
