@@ -123,6 +123,7 @@ for (const [name, start, reason] of BACKENDS) {
         expect(await history.ask({ ask: "rows", filter, n: 5 })).toEqual(model.rows(filter, 5));
         const oldest = { ask: "rows", filter, n: 3, oldestFirst: true } as const;
         expect(await history.ask(oldest)).toEqual(model.rows(filter, 3, true));
+        expect(await history.ask({ ask: "rows", filter, n: 3, skip: 4 })).toEqual(model.rows(filter, 7).slice(4));
       }
     });
 
@@ -141,6 +142,11 @@ for (const [name, start, reason] of BACKENDS) {
       for (const filter of filters.slice(0, 20)) {
         expect(await history.ask({ ask: "count", filter }, true)).toBe(model.count(filter));
       }
+    });
+
+    test("gives all rows, a page at a time", async () => {
+      expect(await history.history.allRows([], 1e6)).toEqual({ answer: model.rows([], 1e6) });
+      expect(await history.history.allRows([], 1234)).toEqual({ answer: model.rows([], 1234) });
     });
 
     test("knows how much it holds", async () => {
