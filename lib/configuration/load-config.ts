@@ -68,6 +68,8 @@ interface LoadOptions {
   only?: "read" | "settings";
   /** For a replay: stands in for everything outside. Nothing is sent, and files are changed in memory. */
   isolation?: { http: HttpClient; tcp: TcpNetwork; webhooks: WebHookSink };
+  /** See {@link Engine.create}. */
+  luaMemory?: number | undefined;
   /** Takes what the script, and each file that it loads, compiles to. */
   onCompiled?: (chunk: ByteString) => void;
 }
@@ -80,7 +82,7 @@ const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure(R
  * @throws {ConfigError}
  */
 export async function loadConfig(file: string, options: LoadOptions): Promise<Loaded> {
-  const { clock, log, only, isolation, onCompiled } = options;
+  const { clock, log, only, isolation, luaMemory, onCompiled } = options;
   const path = resolve(file);
   const source = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`${file}: cannot be read: ${error.code ?? error.message}`);
@@ -110,6 +112,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     files: only || isolation ? new FileLayer(() => log.debug("files are changed in memory alone")) : disk,
     prints: isolation ? "to the log" : only && "nothing",
     sliced: !isolation,
+    memory: luaMemory,
     onCompiled,
   });
   engine.tasks.limit = () => config.reportTimeout;
@@ -144,6 +147,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const attempt = networkAttempt(config.webhooks, outgoing, clock);
   const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
   engine.elsewhere.set("webhooks", (login) => webhooks.events.forget(login));
+  engine.elsewhere.set("counters", (login) => counters.forget(login));
   engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, complaints));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
   try {
