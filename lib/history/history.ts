@@ -16,9 +16,10 @@ import type { Filter } from "./filter.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { type Learnt, levelValues, pairsOf, sizeOfLearnt } from "./profile.ts";
 import { QueryTimes } from "./query-times.ts";
+import type { Outcome } from "./questions.ts";
 import { riskScore } from "./risk.ts";
 import type { Row } from "./row.ts";
-import { type Outcome, Sender } from "./sender.ts";
+import { Sender } from "./sender.ts";
 import type { HistorySettings } from "./settings.ts";
 import type { Answers, Forgotten, Question, Store, Write } from "./store.ts";
 
