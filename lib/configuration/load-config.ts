@@ -58,6 +58,14 @@ export class ConfigError extends Error {
   }
 }
 
+interface Isolation {
+  http: HttpClient;
+  tcp: TcpNetwork;
+  webhooks: WebHookSink;
+  /** What the policy remembers outlives it: for an import. */
+  lasting?: boolean;
+}
+
 interface LoadOptions {
   clock: Clock;
   log: Log;
@@ -67,7 +75,7 @@ interface LoadOptions {
    */
   only?: "read" | "settings";
   /** For a replay: stands in for everything outside. Nothing is sent, and files are changed in memory. */
-  isolation?: { http: HttpClient; tcp: TcpNetwork; webhooks: WebHookSink };
+  isolation?: Isolation;
   /** See {@link Engine.create}. */
   luaMemory?: number | undefined;
   /** Takes what the script, and each file that it loads, compiles to. */
@@ -100,7 +108,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const outgoing = new Outgoing(config.outgoing, () => config.webhooks.hooks.map(({ tls }) => tls));
   for (const problem of config.outgoing.proxies.problems) log.warn(problem);
   // In a replay two runs must be alike.
-  const seed = isolation ? 0 : crypto.getRandomValues(new Int32Array(1))[0]!;
+  const seed = isolation && !isolation.lasting ? 0 : crypto.getRandomValues(new Int32Array(1))[0]!;
   const counters = new Counters({ clock, log, metrics, seed });
   const engine = await Engine.create({
     clock,

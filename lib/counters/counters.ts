@@ -71,11 +71,28 @@ export class Counters {
     this.schedule();
   }
 
+  /**
+   * The same for what happened before now, and with snapshots by {@link save} alone. A snapshot of later counts is left as it
+   * is: these go beside it, and are gone in the end.
+   */
+  openForPast(stateDir: string | undefined): void {
+    if (stateDir === undefined || this.dbs.length === 0) return;
+    const snapshot = new Snapshot(stateDir, this.ports);
+    if (snapshot.isOfFuture()) return;
+    this.snapshot = snapshot;
+    snapshot.load(this.dbs);
+  }
+
+  /** Writes what there is. */
+  async save(): Promise<void> {
+    await this.snapshot?.write(this.dbs, { sliced: false });
+  }
+
   /** Writes what there is. */
   async close(): Promise<void> {
     this.cancel();
     await this.writing;
-    await this.snapshot?.write(this.dbs, { sliced: false });
+    await this.save();
     this.snapshot = undefined;
   }
 

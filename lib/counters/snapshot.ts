@@ -8,7 +8,17 @@
  * ```
  * Whole numbers are of 32 bits, everything is little-endian.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import type { Log } from "../log/log.ts";
@@ -69,6 +79,22 @@ export class Snapshot {
         throw error;
       const reason = error instanceof DamagedSnapshot ? error.message : "damaged";
       this.ports.log.warn(`${this.file}: ${reason}: counters begin empty`);
+    }
+  }
+
+  /** Whether it was written later than now is: an import has the time of its reports. */
+  isOfFuture(): boolean {
+    try {
+      using file = new DisposableStack();
+      const descriptor = openSync(this.file, "r");
+      file.defer(() => closeSync(descriptor));
+      const start = Buffer.alloc(CHUNK);
+      const header = new Reader(start.subarray(0, readSync(descriptor, start)), BODY).part();
+      const { written } = JSON.parse(header.toString("utf8")) as Header;
+      return written > this.ports.clock.now() / 1000;
+    } catch {
+      // One that is not there, or not well, is seen to when it is loaded.
+      return false;
     }
   }
 

@@ -125,7 +125,9 @@ function takeInventory(loaded: Loaded, now: number, check: Check): Inventory {
     })),
     customStats: [...config.customStats],
     counters: counters.all.map(({ name, fields, options }) => ({
-      ...{ name, seconds: options.window, windows: options.windows },
+      name,
+      seconds: options.window,
+      windows: options.windows,
       fields: fields.map((field) => `${field.name} (${field.kind})`),
     })),
     proxies: describeProxies(config.outgoing.proxies),

@@ -124,7 +124,9 @@ async function runImport({ files, config, regexes, ...options }: ImportCommand):
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
   return importFiles(files, {
     ...options,
-    ...{ config: configFile(config), clock: systemClock, signal: stop.signal },
+    config: configFile(config),
+    clock: systemClock,
+    signal: stop.signal,
     parseDevice: (protocol, id) => devices.parse(protocol, id),
     print: (line) => console.log(line),
     printAside: (line) => void process.stderr.write(`${line}\n`),

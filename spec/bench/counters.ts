@@ -1,5 +1,5 @@
 /**
- * `bun run bench:counters`: what the counters cost. `twAdd` and `twGet` from Lua beside an empty loop, and the bytes of a key,
+ * `bun run bench:memory`: what the counters cost. `twAdd` and `twGet` from Lua beside an empty loop, and the bytes of a key,
  * by resident memory, with a million keys of two ints and an hll in six windows.
  *
  * Options: --keys N (1000000), --calls N (1000000).
