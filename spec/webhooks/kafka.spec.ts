@@ -52,8 +52,11 @@ async function deliver(
   ...events: string[]
 ): Promise<{ logs: string[]; problems: string[]; metrics: string }> {
   using test = startDelivery({ hooks: { k: url }, keys: { kafka: true } });
-  for (const event of events) test.send("k", event);
-  await test.runUntil(() => test.delivery.events.queue.size === 0);
+  for (const event of events) {
+    test.send("k", event);
+    // One after the other: what is in flight together may arrive in any order.
+    await test.runUntil(() => test.delivery.events.queue.size === 0);
+  }
   const problems = Array.from(test.delivery.events.deadLetters, ({ problem }) => problem);
   return { logs: test.logs, problems, metrics: await test.metrics() };
 }
