@@ -14,8 +14,18 @@ export function formatCheck({ config, inventory, warnings, errors }: Check): str
 }
 
 function describe(inventory: Inventory): Record<string, readonly string[]> {
-  const { listeners, controlSocket, acl, reportFunction, webhooks, endpoints, schedules, geoip, customStats } =
-    inventory;
+  const {
+    listeners,
+    controlSocket,
+    acl,
+    reportFunction,
+    webhooks,
+    endpoints,
+    schedules,
+    geoip,
+    customStats,
+    counters,
+  } = inventory;
   return {
     listeners: listeners.map(describeListener),
     "control socket": controlSocket === null ? [] : [controlSocket],
@@ -34,6 +44,9 @@ function describe(inventory: Inventory): Record<string, readonly string[]> {
       built ? `${name} (${type}, built ${formatTime(built.getTime())})` : `${name} (not open)`,
     ),
     "custom stats": customStats,
+    counters: counters.map(
+      ({ name, window, windows, fields }) => `${name} (${windows} × ${window} s: ${fields.join(", ")})`,
+    ),
   };
 }
 

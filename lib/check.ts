@@ -25,6 +25,8 @@ export interface Inventory {
   /** `built` is null for a database that cannot be opened. */
   geoip: { name: string; file: string | null; type: string | null; built: Date | null }[];
   customStats: string[];
+  /** `window` in seconds, `fields` as `name kind`. */
+  counters: { name: string; window: number; windows: number; fields: string[] }[];
 }
 
 export interface Check {
@@ -70,7 +72,11 @@ export async function checkConfig(file: string, regexes: string | undefined, clo
   return check;
 }
 
-function takeInventory({ config, policy, engine, receiverTls }: Loaded, now: number, check: Check): Inventory {
+function takeInventory(
+  { config, policy, engine, counters, receiverTls }: Loaded,
+  now: number,
+  check: Check,
+): Inventory {
   const key = missingKey(config);
   if (key) check.errors.push(key);
   check.errors.push(...doubleAddresses(config));
@@ -99,6 +105,18 @@ function takeInventory({ config, policy, engine, receiverTls }: Loaded, now: num
       built: database?.built ?? null,
     })),
     customStats: [...config.customStats],
+    counters: Array.from(
+      counters.dbs,
+      ([
+        name,
+        {
+          shape: { window, windows, fields },
+        },
+      ]) => ({
+        ...{ name, window, windows },
+        fields: Array.from(fields, ([field, { kind }]) => `${field} ${kind}`),
+      }),
+    ),
   };
 }
 
@@ -160,6 +178,9 @@ function* doubts({ config }: Loaded, inventory: Inventory, now: number): Iterabl
   }
   const files = fewFiles(config);
   if (files) yield files;
+  if (inventory.counters.length > 0 && config.stateDir === undefined) {
+    yield "no state directory: counters end with the daemon (setStateDir)";
+  }
   if (config.stateDir !== undefined) yield* stateDirDoubts(config.stateDir);
 }
 

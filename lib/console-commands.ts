@@ -11,6 +11,7 @@ export const CONSOLE_COMMANDS: ReadonlyMap<string, string> = new Map([
   ["showCustomWebHooks()", "prints the webhooks with their successes and failed attempts"],
   ["showDeadLetters()", "prints the events that were given up"],
   ["showPerfStats()", "prints how long requests waited and ran in the last 5 minutes"],
+  ["showStringStatsDBs()", "prints the dbs of counters with their keys and memory"],
   ["showVersion()", "prints the version"],
   ["showWebHookQueue()", "prints the events that wait to be delivered"],
   ["shutdown()", "ends the daemon in good order"],

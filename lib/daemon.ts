@@ -5,6 +5,7 @@ import type { ByteString } from "./byte-string.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import { formatListener, type HttpListener, type Listener } from "./config.ts";
 import { ControlServer } from "./control/server.ts";
+import { SnapshotFile } from "./counters/snapshot-file.ts";
 import { HttpServer } from "./http/server.ts";
 import { ConfigError, type Loaded, missingKey } from "./load-config.ts";
 import type { Log } from "./log.ts";
@@ -14,7 +15,7 @@ import { backgroundLabel, endpointLabel, policyFailed } from "./policy-failure.t
 import type { Recorder } from "./replay/recorder.ts";
 import type { Schedule } from "./schedule.ts";
 import { logStats } from "./stats/log.ts";
-import { addEngineMetrics, addProcessMetrics, fewFiles } from "./stats/process.ts";
+import { addCounterMetrics, addEngineMetrics, addProcessMetrics, fewFiles } from "./stats/process.ts";
 
 /** Milliseconds that what runs gets to end when the daemon stops; together less than TimeoutStopSec in conf/. */
 const STOP_BOUND = 10_000;
@@ -22,6 +23,9 @@ const STOP_BOUND = 10_000;
 const PEERS_BOUND = 1000;
 /** Milliseconds after that, for webhooks. */
 const WEBHOOKS_BOUND = 5000;
+
+/** Milliseconds, beside those for webhooks, for the snapshot of counters. */
+const SNAPSHOT_BOUND = 5000;
 
 /** What the daemon is given besides its configuration. */
 interface Ports {
@@ -38,6 +42,7 @@ export class Daemon {
   private readonly background: Background;
   private readonly control: ControlServer;
   private readonly chunks = new Ongoing();
+  private snapshot: SnapshotFile | undefined;
   private readonly endStatsLog: CancelTimer;
   private ready = false;
   private stopping: Promise<void> | undefined;
@@ -66,6 +71,7 @@ export class Daemon {
     for (const name of endpoints.keys()) luaErrors.declare(endpointLabel(name));
     addProcessMetrics(loaded.metrics, clock);
     addEngineMetrics(loaded.metrics, loaded.engine);
+    addCounterMetrics(loaded.metrics, loaded.counters);
     this.endStatsLog = logStats(loaded.stats, { clock, log });
   }
 
@@ -92,6 +98,9 @@ export class Daemon {
       throw new ConfigError((error as Error).message);
     }
     loaded.webhooks.open(config.stateDir);
+    if (config.stateDir !== undefined && loaded.counters.dbs.size > 0) {
+      daemon.snapshot = SnapshotFile.open(config.stateDir, loaded.counters, ports);
+    }
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");
     const files = fewFiles(config);
     if (files) log.warn(files);
@@ -167,11 +176,13 @@ export class Daemon {
     await listeners.cut();
     this.control.cut();
     engine.tasks.close();
+    const saved = this.isOver(this.snapshot?.close() ?? Promise.resolve(), SNAPSHOT_BOUND);
     if (!(await this.isOver(webhooks.drain(), WEBHOOKS_BOUND))) {
       const left = formatAmounts({ webhook: webhooks.events.queue.size });
       this.log.warn(`not delivered within ${WEBHOOKS_BOUND / 1000} s: ${left}`);
     }
     webhooks.close();
+    if (!(await saved)) this.log.warn(`counters not saved within ${SNAPSHOT_BOUND / 1000} s`);
     await this.ports.recorder?.close();
     engine.close();
   }

@@ -4,10 +4,13 @@ import { dirname, resolve } from "node:path";
 
 import type { Clock } from "./clock.ts";
 import { BUILT_IN_COMMANDS, type Config, defaultConfig, emptyPolicy, type Policy } from "./config.ts";
+import { Counters } from "./counters/counters.ts";
+import { HASH_KEY_BYTES } from "./counters/keyed-hash.ts";
 import { type HttpClient, HttpFailure, networkClient } from "./http-client.ts";
 import type { Log } from "./log.ts";
 import { Engine, shortChunkName } from "./lua/engine.ts";
 import { consoleCommands } from "./lua/functions/console.ts";
+import { counterConfiguration } from "./lua/functions/counters.ts";
 import { daemonFunctions, startFunctions } from "./lua/functions/daemon.ts";
 import { geoipConfiguration } from "./lua/functions/geoip.ts";
 import { policyFunctions } from "./lua/functions/policy.ts";
@@ -24,6 +27,8 @@ export interface Loaded {
   config: Config;
   policy: Policy;
   engine: Engine;
+  /** In memory; a SnapshotFile saves them. */
+  counters: Counters;
   metrics: Metrics;
   stats: Stats;
   /** Nothing is sent before it is opened. */
@@ -77,7 +82,8 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
   const stats = new Stats(clock, metrics, config, policy);
   const directory = dirname(path);
   const http = isolation?.http ?? (inert ? NO_SERVERS : networkClient(clock));
-  const engine = await Engine.create({ clock, log, directory, http, isolated: isolation !== undefined });
+  const counters = new Counters(clock, isolation && new Uint8Array(HASH_KEY_BYTES));
+  const engine = await Engine.create({ clock, log, directory, http, counters, isolated: isolation !== undefined });
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   for (const definition of startFunctions(config, log, directory)) engine.defineForStart(definition);
@@ -87,6 +93,7 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
     ...policyFunctions(policy, engine.state, BUILT_IN_COMMANDS),
     ...scheduleFunctions(config, policy, engine.state),
     ...webhookConfiguration(config.webhooks, log, directory),
+    ...counterConfiguration(counters, engine.output),
     addCustomStat(config),
     ...consoleCommands({ config, policy, stats, output: engine.output, requestShutdown }),
   ]) {
@@ -110,7 +117,7 @@ export async function loadConfig(file: string, { clock, log, inert = false, isol
     const located = message.startsWith(`${name}:`) ? file + message.slice(name.length) : `${file}: ${message}`;
     throw new ConfigError(located, traceback);
   }
-  return { config, policy, engine, metrics, stats, webhooks, receiverTls, shutdown };
+  return { config, policy, engine, counters, metrics, stats, webhooks, receiverTls, shutdown };
 }
 
 /** Why the control socket cannot be opened, if so. */

@@ -4,6 +4,7 @@
 import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark } from "../byte-string.ts";
 import type { Clock } from "../clock.ts";
 import { isConsoleCommand } from "../console-commands.ts";
+import { Counters } from "../counters/counters.ts";
 import { GeoIPDatabases } from "../geoip-databases.ts";
 import { type HttpClient, networkClient } from "../http-client.ts";
 import type { Log } from "../log.ts";
@@ -11,6 +12,7 @@ import type { Attributes, LoginTuple } from "../login-tuple.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
 import { Codec } from "./codec.ts";
 import { ConsoleOutput } from "./console-output.ts";
+import { CounterCalls } from "./functions/counters.ts";
 import { geoipReloads } from "./functions/geoip.ts";
 import { logFunctions } from "./functions/log.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
@@ -34,6 +36,8 @@ interface EngineOptions {
   directory: string;
   /** How policies reach HTTP servers; the network unless given. */
   http?: HttpClient;
+  /** The dbs that policies count in; none unless given. */
+  counters?: Counters;
   /** Lua changes nothing outside, what it prints is logged, and no task is interrupted by another: for replays. */
   isolated?: boolean;
 }
@@ -60,7 +64,7 @@ export class Engine {
 
   private constructor(
     readonly state: LuaState,
-    { clock, log, http, isolated = false }: EngineOptions,
+    { clock, log, http, counters = new Counters(clock), isolated = false }: EngineOptions,
     private readonly printed: PrintedLines | undefined,
   ) {
     this.log = log;
@@ -69,9 +73,11 @@ export class Engine {
     this.codec = new Codec(state);
     this.output = new ConsoleOutput(this.tasks);
     const { tasks, geoip, output, complain } = this;
+    const counterCalls = new CounterCalls(counters, log);
     this.drivers = installPrelude({
       ...{ state, tasks, clock, log, geoip, output, complain },
       http: http ?? networkClient(clock),
+      counters: counterCalls.functions((definition) => this.forConfiguration(definition)),
     });
     for (const definition of [...logFunctions(log), ...geoipReloads(geoip, output)]) this.define(definition);
   }
@@ -109,8 +115,12 @@ export class Engine {
    * has no effect, and says so once.
    */
   defineForConfiguration(definition: HostFunction): void {
+    this.define(this.forConfiguration(definition));
+  }
+
+  private forConfiguration(definition: HostFunction): HostFunction {
     const { name, body } = definition;
-    this.define({
+    return {
       ...definition,
       body: (call) => {
         const kind = this.tasks.current;
@@ -122,7 +132,7 @@ export class Engine {
           );
         }
       },
-    });
+    };
   }
 
   /** Makes a host function a global that acts in the configuration alone: what it sets is opened at the start. */

@@ -18,6 +18,7 @@ import argumentsChunk from "./prelude/arguments.lua" with { type: "text" };
 import bitChunk from "./prelude/bit.lua" with { type: "text" };
 import consoleChunk from "./prelude/console.lua" with { type: "text" };
 import coroutineChunk from "./prelude/coroutine.lua" with { type: "text" };
+import countersChunk from "./prelude/counters.lua" with { type: "text" };
 import finalizersChunk from "./prelude/finalizers.lua" with { type: "text" };
 import geoipChunk from "./prelude/geoip.lua" with { type: "text" };
 import loginTupleChunk from "./prelude/login-tuple.lua" with { type: "text" };
@@ -38,6 +39,8 @@ interface PreludeOptions {
   geoip: GeoIPDatabases;
   http: HttpClient;
   output: ConsoleOutput;
+  /** What counters.lua asks of the host. */
+  counters: Record<string, HostFunction>;
   /** Tells of a mistake in what the policy asked for. */
   complain: (problem: string) => void;
 }
@@ -51,7 +54,17 @@ export interface Drivers {
 }
 
 /** Runs the chunks in an order in which each finds what it needs; the modules last, for they see the globals as they are then. */
-export function installPrelude({ state, tasks, clock, log, geoip, http, output, complain }: PreludeOptions): Drivers {
+export function installPrelude({
+  state,
+  tasks,
+  clock,
+  log,
+  geoip,
+  http,
+  output,
+  counters,
+  complain,
+}: PreludeOptions): Drivers {
   const { api, main } = state;
   const run = (name: string, source: string, ...args: Argument[]): Reference[] =>
     runChunk(state, tasks, name, source, args);
@@ -83,6 +96,8 @@ export function installPrelude({ state, tasks, clock, log, geoip, http, output, 
   run("system", systemChunk, systemFunctions(clock), blamed!);
   const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(complain), wrongType, typeName);
   run("geoip", geoipChunk, geoipLookups(geoip, log), ...classChecks);
+  const [makeClass, checkSelf] = classChecks;
+  run("counters", countersChunk, counters, makeClass!, checkSelf!, wrongType);
   const [runReport, runEndpoint] = run("login-tuple", loginTupleChunk, makeAddress!);
   const [runConsole] = run("console", consoleChunk, consoleOutputFunctions(output));
   run("finalizers", finalizersChunk, wrongType);

@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
+import type { Counters } from "../counters/counters.ts";
 import type { Engine } from "../lua/engine.ts";
 import { Gauge, LabelledGauge, ReadCounter } from "../metric.ts";
 import type { Metrics } from "../metrics.ts";
@@ -35,6 +36,15 @@ export function addEngineMetrics(metrics: Metrics, { state, geoip }: Engine): vo
   metrics.add(
     new LabelledGauge("trackalert_geoip_build_time_seconds", built, "database", () =>
       [...geoip.all].flatMap(([name, { database }]) => (database ? [[name, database.built.getTime() / 1000]] : [])),
+    ),
+  );
+}
+
+/** Shows how many keys the dbs of counters have. */
+export function addCounterMetrics(metrics: Metrics, { dbs }: Counters): void {
+  metrics.add(
+    new LabelledGauge("trackalert_counters_keys", "Keys in the dbs of counters.", "db", () =>
+      Array.from(dbs, ([name, { size }]) => [name, size] as const),
     ),
   );
 }
