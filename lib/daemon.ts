@@ -98,7 +98,7 @@ export class Daemon {
       throw new ConfigError((error as Error).message);
     }
     loaded.webhooks.open(config.stateDir);
-    if (config.stateDir !== undefined && loaded.counters.dbs.size > 0) {
+    if (config.stateDir !== undefined) {
       daemon.snapshot = SnapshotFile.open(config.stateDir, loaded.counters, ports);
     }
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");

@@ -66,6 +66,7 @@ describe("--check-config", () => {
       "scheduled functions  none",
       "GeoIP databases      none",
       "custom stats         none",
+      "counters             none",
       "OK",
     ]);
   });
@@ -243,6 +244,7 @@ describe("--check-config", () => {
         schedules: [],
         geoip: [],
         customStats: [],
+        counters: [],
       },
       warnings: [],
       errors: [],

@@ -11,7 +11,6 @@
  * chain for each key (linear hashing, Litwin 1980), so that no key ever waits for all to be put in new places.
  */
 import type { Blocks } from "./blocks.ts";
-import type { ByteWriter } from "./bytes.ts";
 import { clear, copy } from "./copy.ts";
 import type { KeyedHash } from "./keyed-hash.ts";
 
@@ -107,14 +106,13 @@ export class KeyTable {
     return this.words(record)[this.at(record) + NEWER]!;
   }
 
-  /** Writes a record's key, as it is kept, behind its length. */
-  writeKey(record: number, to: ByteWriter): void {
+  /** A record's key, as it is kept. A view, not a copy. */
+  key(record: number): Buffer {
     const words = this.words(record);
     const at = this.at(record);
     const address = words[at + KEY]!;
-    const length = words[at + KEY_LENGTH]!;
-    to.u16(length);
-    to.bytes(this.blocks.bytes[address >>> 16]!, (address & 0xffff) * 4, length);
+    const start = (address & 0xffff) * 4;
+    return Buffer.from(this.blocks.bytes[address >>> 16]!.buffer, start, words[at + KEY_LENGTH]!);
   }
 
   /** The record of a key, 0 when there is none. The key is `length` bytes that begin at `at`. */

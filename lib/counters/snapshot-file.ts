@@ -24,7 +24,7 @@ interface SnapshotOptions {
 export class SnapshotFile {
   private readonly path: string;
   /** {@link Counters.changes} when the last snapshot began. */
-  private saved: number;
+  private saved = 0;
   private failing = false;
   private timer: CancelTimer | undefined;
   private saving: Promise<void> = Promise.resolve();
@@ -36,7 +36,6 @@ export class SnapshotFile {
   ) {
     this.path = join(stateDir, FILE);
     this.load();
-    this.saved = counters.changes;
   }
 
   /** Takes in what is there, which empties the dbs first, and writes from now on. What cannot be used is said in a line of the log. */
@@ -120,6 +119,7 @@ export class SnapshotFile {
       for (const db of counters.dbs.values()) db.clear();
       log.error(`counters: ${path} cannot be used: ${(error as Error).message}; all begin empty`);
     } finally {
+      this.saved = counters.changes;
       closeSync(file);
     }
   }

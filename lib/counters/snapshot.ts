@@ -100,7 +100,7 @@ export class SnapshotWriter {
     frame.u8(Kind.keys);
     return new Walk(db, (record, used) => {
       frame.u8(used ? 1 : 0);
-      db.table.writeKey(record, frame);
+      frame.string(db.table.key(record));
       frame.u32(db.table.window(record));
       for (const field of db.fields) field.write(record, frame);
     });
@@ -150,7 +150,8 @@ export class SnapshotReader {
 
   /** @throws {SnapshotError} when it is damaged */
   readFrame(header: Buffer, content: Buffer): void {
-    if (content.length === 0 || header.readUInt32LE(4) !== crc32(content)) throw new SnapshotError("it is damaged");
+    const whole = content.length > 0 && content.length === SnapshotReader.lengthOf(header);
+    if (!whole || header.readUInt32LE(4) !== crc32(content)) throw new SnapshotError("it is damaged");
     const reader = new ByteReader(content);
     try {
       const kind = reader.u8();
@@ -158,7 +159,7 @@ export class SnapshotReader {
       if (kind === Kind.begin) this.begin(reader);
       else if (kind === Kind.db) this.beginDb(readShape(reader));
       else if (kind === Kind.keys) this.readKeys(reader);
-      else if (kind === Kind.end) this.end();
+      else if (kind === Kind.end && reader.isAtEnd) this.end();
       else throw new SnapshotError(`it has a frame of kind ${kind}`);
     } catch (error) {
       if (error instanceof RangeError) throw new SnapshotError(`it is damaged: ${error.message}`);
