@@ -12,7 +12,13 @@ import { startDaemon } from "../support/daemon.ts";
 const REFERENCE = readFileSync(join(import.meta.dir, "..", "..", "conf", "reference.lua"), "utf8");
 
 /** What the reference calls its examples, by class. */
-const EXAMPLES: Record<string, string> = { ca: "ComboAddress", mask: "Netmask", group: "NetmaskGroup", db: "GeoIP2DB" };
+const EXAMPLES: Record<string, string> = {
+  ca: "ComboAddress",
+  mask: "Netmask",
+  group: "NetmaskGroup",
+  db: "GeoIP2DB",
+  counts: "StringStatsDB",
+};
 
 /** Chunk: every global, and every entry of a global table, a line each. */
 const LIST_NAMES = `
@@ -61,7 +67,7 @@ test("documented names are exactly the names that exist", async () => {
     state,
     tasks,
     `local lines = {}
-     local examples = { newCA("::"), newNetmask("::/0"), newNetmaskGroup(), getGeoIP2DB("none") }
+     local examples = { newCA("::"), newNetmask("::/0"), newNetmaskGroup(), getGeoIP2DB("none"), getStringStatsDB("none") }
      for _, example in ipairs(examples) do
        for name in pairs(debug.getmetatable(example).__index) do lines[#lines + 1] = getmetatable(example) .. ":" .. name end
      end

@@ -128,14 +128,15 @@ export class CounterCalls {
 
   /** @param forConfiguration makes a function act in the configuration and on the console alone */
   functions(forConfiguration: (definition: HostFunction) => HostFunction): Record<string, HostFunction> {
-    const setting = (name: string, set: (db: StatsDb, call: Call) => void): HostFunction =>
+    const setting = (name: string, least: number, most: number, set: (db: StatsDb, n: number) => void): HostFunction =>
       forConfiguration({
         name,
         level: 2,
         self: 1,
         body: (call) => {
+          const n = call.integer(2, least, most);
           const db = this.dbs[call.number(1)];
-          if (db) set(db, call);
+          if (db) set(db, n);
         },
       });
     const asking = (name: string, body: (call: Call) => Returned): HostFunction => ({ name, level: 2, body });
@@ -152,12 +153,12 @@ export class CounterCalls {
       size: asking("twGetSize", (call) => this.dbs[call.number(1)]?.size ?? 0),
       v4_prefix: asking("twGetv4Prefix", (call) => this.dbs[call.number(1)]?.v4Prefix ?? 32),
       v6_prefix: asking("twGetv6Prefix", (call) => this.dbs[call.number(1)]?.v6Prefix ?? 128),
-      set_max_size: setting("twSetMaxSize", (db, call) => (db.maxKeys = call.integer(2, 1, MOST_KEYS))),
-      set_v4_prefix: setting("twSetv4Prefix", (db, call) => (db.v4Prefix = call.integer(2, 0, 32))),
-      set_v6_prefix: setting("twSetv6Prefix", (db, call) => (db.v6Prefix = call.integer(2, 0, 128))),
+      set_max_size: setting("twSetMaxSize", 1, MOST_KEYS, (db, n) => (db.maxKeys = n)),
+      set_v4_prefix: setting("twSetv4Prefix", 0, 32, (db, n) => (db.v4Prefix = n)),
+      set_v6_prefix: setting("twSetv6Prefix", 0, 128, (db, n) => (db.v6Prefix = n)),
       // There is no thread that expires keys, and nobody to replicate to.
-      set_expire_sleep: setting("twSetExpireSleep", (_, call) => call.integer(2, 0, 1e9)),
-      enable_replication: setting("twEnableReplication", () => {}),
+      set_expire_sleep: setting("twSetExpireSleep", 0, 1e9, () => {}),
+      enable_replication: forConfiguration(asking("twEnableReplication", () => {})),
     };
   }
 

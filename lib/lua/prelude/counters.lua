@@ -14,10 +14,11 @@ local nothing = setmetatable({}, db_class)
 numbers[nothing] = 0
 fields_of[nothing] = setmetatable({}, { __index = function() return 0 end })
 
-function getStringStatsDB(name)
+function getStringStatsDB(...)
+  local name = ...
   local handle = handles[name]
   if handle then return handle end
-  local number, fields = host.find(name)
+  local number, fields = host.find(...)
   if not number then return nothing end
   handle = setmetatable({}, db_class)
   handles[name], numbers[handle], fields_of[handle] = handle, number, fields
