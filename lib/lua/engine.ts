@@ -12,7 +12,7 @@ import type { Attributes, LoginTuple } from "../login-tuple.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
 import { Codec } from "./codec.ts";
 import { ConsoleOutput } from "./console-output.ts";
-import { CounterCalls } from "./functions/counters.ts";
+import { CounterCalls } from "./functions/counter-calls.ts";
 import { geoipReloads } from "./functions/geoip.ts";
 import { logFunctions } from "./functions/log.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";

@@ -89,7 +89,6 @@ console.log(
 
 let longest = 0;
 const sliced = (milliseconds: number): void => void (longest = Math.max(longest, milliseconds));
-const started = performance.now();
 const snapshot = SnapshotFile.open(folder, counters, { clock: systemClock, log, sliced });
 await engine.runBackground(policy.background.get("add int")!);
 const loaded = performance.now();
@@ -101,6 +100,5 @@ console.log(
     `written in ${((written - loaded) / 1000).toFixed(1)} s, longest slice ${longest.toFixed(1)} ms, ` +
     `read in ${((performance.now() - written) / 1000).toFixed(1)} s`,
 );
-void started;
 rmSync(folder, { recursive: true });
 process.exit(0);
