@@ -10,7 +10,7 @@
 
 addListener("127.0.0.1:8084", false, "", "", {}) -- (C) address and port, TLS, certificate, key, options. May be called often
 addListener("[::1]:8443", true, "cert.pem", "key.pem", { minimum_protocol = "TLSv1.2" }) -- (C) with TLS: PEM files and the
--- options MinProtocol, MaxProtocol (TLSv1.0 to TLSv1.3), CipherString, Groups, SignatureAlgorithms
+-- options MinProtocol, MaxProtocol (TLSv1.0 to TLSv1.3), Protocol, CipherString, Groups, SignatureAlgorithms, Options
 webserver("127.0.0.1:8084", "password") -- (C) deprecated: addListener and setWebserverPassword in one
 setWebserverPassword("password") -- (C) for HTTP basic authentication, any user name. Without one, what needs it is refused
 setMetricsNoPassword() -- (C) /metrics needs no password
@@ -18,7 +18,7 @@ setMaxWebserverConns(10000) -- (C) requests in flight; more are answered 503
 addACL("192.0.2.0/24") -- (C) adds to who may connect; "!192.0.2.1/32" excludes
 setACL({ "127.0.0.0/8", "::1/128" }) -- (C) replaces who may connect
 controlSocket("127.0.0.1:4004") -- (C) where the console listens; port 4004 unless given
-setKey("base64 of 32 bytes") -- (C) the key of the console; answers true
+setKey("base64 of 32 bytes") -- (C) the key of the console; answers true, or false when it is none
 setNumWorkerThreads(4) -- (C) how many reports may be in the policy at the same time, waiting ones included:
 setNumReportThreads(4) -- (C) the larger of the two counts; 10,000 unless set
 setNumSchedulerThreads(4) -- (C) how many background functions may run at the same time
@@ -29,7 +29,8 @@ shutdown() -- (C) ends the daemon in good order
 
 --- The console --------------------------------------------------------------------------------------------------------
 
--- (C) these print, and so does print() there: to the answer. A chunk that returns a value is answered by that value.
+-- (C) these print, and so does print() there: to the answer. A chunk that returns a value is answered by that value; one that
+-- fails, or asks a function for what it would log as an error, by what it printed and then "Error: " and why.
 help() -- lists the commands
 stats() -- how many reports have been received
 showACL() -- the netmasks of peers that may connect
@@ -48,6 +49,7 @@ setReport(function(lt) end) -- (C) called for each login report
 setCustomEndpoint("name", function(args) return true, {} end) -- (C) POST /?command=name; args.attrs, args.attrs_mv
 setBackground("name", function() end) -- (C) a function that is run by the clock
 cronScheduleBackgroundFunc("*/5 * * * *", "name") -- (C) five fields in local time, or @hourly, @daily …
+-- Both day fields given means either, unless one begins with a star: then both must match, as in Vixie cron. TZ may be rules, too.
 intervalScheduleBackgroundFunc("00:05:00", "name") -- (C) hours:minutes:seconds; first after one interval, never overlapping
 addCustomStat("name") -- (C) declares a counter
 incCustomStat("name") -- counts

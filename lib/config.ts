@@ -1,50 +1,13 @@
 /**
- * The configuration as a value: what running the configuration script has collected (load-config.ts).
+ * The configuration as a value: what running the configuration script has collected (configuration/load-config.ts).
  * The daemon serves it; other programs print or drive it.
  */
-import type { Reference } from "./lua/state.ts";
-import { Schedules } from "./schedule.ts";
-import type { Tls, TlsFiles } from "./tls.ts";
-import type { WebHook } from "./webhooks/hook.ts";
+import type { HttpListener, Listener } from "./net/listener.ts";
+import { Schedules } from "./time/schedule.ts";
+import { defaultWebHookSettings, type WebHookSettings } from "./webhooks/settings.ts";
 
 /** The commands that the daemon answers itself; a custom endpoint may not take their names. */
 export const BUILT_IN_COMMANDS = ["report", "stats", "readyz", "livez"] as const;
-
-/** An address and port to listen on. */
-export interface Listener {
-  hostname: string;
-  port: number;
-}
-
-/** Where HTTP is served. */
-export interface HttpListener extends Listener {
-  tls?: Tls;
-}
-
-/** `127.0.0.1:8084`, `[::1]:8084`. */
-export const formatListener = ({ hostname, port }: Listener): string =>
-  hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
-
-/** Custom webhooks and how they are sent. */
-export interface WebHookSettings {
-  hooks: WebHook[];
-  /** Their product bounds the requests in flight. */
-  threads: number;
-  connsPerThread: number;
-  /** Events that may wait or be in flight. */
-  queueSize: number;
-  /** Seconds for one attempt. */
-  timeout: number;
-  tls: {
-    verifyPeer: boolean;
-    verifyHost: boolean;
-    /** A PEM file, absolute, and `file:line: ` of the call that named it, as below. */
-    authorities: { file: string; where: string } | undefined;
-    client: { files: TlsFiles; where: string } | undefined;
-  };
-  /** Bytes of the spool's file. */
-  spoolBytes: number;
-}
 
 export interface Config {
   listeners: HttpListener[];
@@ -60,6 +23,8 @@ export interface Config {
   controlSocket: Listener | undefined;
   /** 32 bytes. */
   key: Uint8Array | undefined;
+  /** `file:line: ` and why, when `setKey` refused one. */
+  keyProblem: string | undefined;
   /** Where queues and history live, absolute. */
   stateDir: string | undefined;
   /** How many tasks may run, waiting included, at the same time. */
@@ -69,13 +34,6 @@ export interface Config {
   /** Names of custom stats. */
   customStats: Set<string>;
   webhooks: WebHookSettings;
-}
-
-/** The policy's functions, live in the Lua state. */
-export interface Policy {
-  report: Reference | undefined;
-  background: Map<string, Reference>;
-  endpoints: Map<string, Reference>;
 }
 
 /** Loopback and private networks, as the reference allows by default. */
@@ -100,6 +58,7 @@ export const defaultConfig = (): Config => ({
   reportTimeout: 10,
   controlSocket: undefined,
   key: undefined,
+  keyProblem: undefined,
   // systemd's, with StateDirectory=; several are separated by colons.
   stateDir: process.env["STATE_DIRECTORY"]?.split(":")[0] || undefined,
   // The reference has a thread for each, so its numbers are small. Here a task that waits costs next to nothing.
@@ -107,19 +66,5 @@ export const defaultConfig = (): Config => ({
   backgroundTasks: 4,
   schedules: new Schedules(),
   customStats: new Set(),
-  webhooks: {
-    hooks: [],
-    threads: 5,
-    connsPerThread: 10,
-    queueSize: 50_000,
-    timeout: 2,
-    tls: { verifyPeer: true, verifyHost: true, authorities: undefined, client: undefined },
-    spoolBytes: 4 * 1024 ** 3,
-  },
-});
-
-export const emptyPolicy = (): Policy => ({
-  report: undefined,
-  background: new Map(),
-  endpoints: new Map(),
+  webhooks: defaultWebHookSettings(),
 });

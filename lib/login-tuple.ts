@@ -2,9 +2,9 @@
  * The login tuple: what a report says about one login, as it comes in JSON from wforce.
  * Fields are byte strings: see byte-string.ts.
  */
-import { type Address, parseAddress, unmapAddress, UNSET_ADDRESS } from "./address.ts";
-import { type ByteString, toText } from "./byte-string.ts";
-import { isObject, type Json, type JsonObject } from "./json.ts";
+import { type Address, parseAddress, unmapAddress, UNSET_ADDRESS } from "./address/address.ts";
+import { type ByteString, toText } from "./text/byte-string.ts";
+import { isObject, type Json, type JsonObject } from "./text/json.ts";
 
 /** String attributes as a flat list: name, value, name, value … */
 export type Pairs = ByteString[];

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
-import { formatAddress } from "../lib/address.ts";
-import { type ByteString, toByteString } from "../lib/byte-string.ts";
-import { parseJson } from "../lib/json.ts";
+import { formatAddress } from "../lib/address/address.ts";
 import { BodyError, type LoginTuple, type Pairs, readEndpointArgs, readLoginTuple } from "../lib/login-tuple.ts";
+import { type ByteString, toByteString } from "../lib/text/byte-string.ts";
+import { parseJson } from "../lib/text/json.ts";
 import { property } from "./support/random.ts";
 
 const RECEIVED_AT = 1795329293.5;

@@ -1,6 +1,6 @@
 /** Chunks, their answers, and how an answer is shown. */
-import { type ByteString, toText } from "../byte-string.ts";
-import { escapeControls } from "../log.ts";
+import { escapeControls } from "../log/log.ts";
+import { type ByteString, toText } from "../text/byte-string.ts";
 
 /** Runs a chunk of Lua in the daemon. Rejects when there is no answer and never will be. */
 export type Execute = (chunk: ByteString) => Promise<ByteString>;
@@ -8,7 +8,8 @@ export type Execute = (chunk: ByteString) => Promise<ByteString>;
 /** The word that leaves a console, on a line of its own. */
 export const QUIT = "quit";
 
-export const isError = (answer: ByteString): boolean => answer.startsWith("Error: ");
+/** Whether something went wrong. What the chunk printed before stands in front. */
+export const isError = (answer: ByteString): boolean => /^Error: /m.test(answer);
 
 /** An answer with its last line ended; nothing stays nothing. */
 export const ended = <Text extends string>(text: Text): Text =>

@@ -1,11 +1,11 @@
 /** `-c` and `-e`: the console of another process's daemon, reached over its control socket. */
-import { type ByteString, fromBytes, toByteString } from "../byte-string.ts";
-import type { Clock } from "../clock.ts";
-import type { Listener } from "../config.ts";
+import { ConfigError, loadConfig } from "../configuration/load-config.ts";
 import { ControlClient } from "../control/client.ts";
 import { LARGEST_MESSAGE } from "../control/session.ts";
-import { ConfigError, loadConfig } from "../load-config.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
+import type { Listener } from "../net/listener.ts";
+import { type ByteString, fromBytes, toByteString } from "../text/byte-string.ts";
+import type { Clock } from "../time/clock.ts";
 import { type Execute, isError, printAnswer } from "./answer.ts";
 import { History, historyFile } from "./history.ts";
 import { runLines } from "./lines.ts";
@@ -54,7 +54,7 @@ export async function runClient(file: string, command: string | undefined, ports
 
 /** A session at the terminal, until the user leaves or the connection ends. */
 async function converse(client: ControlClient, execute: Execute): Promise<number> {
-  const prompt = new Prompt({ execute, history: new History(historyFile(), console.error), suspends: true });
+  const prompt = new Prompt({ execute, history: new History(historyFile(), console.error), isDaemon: false });
   const lost = client.closed.then((reason) => Promise.reject(reason));
   try {
     return (await Promise.race([prompt.left, lost])) === "quit" ? EXIT_SUCCESS : EXIT_INTERRUPTED;

@@ -1,5 +1,5 @@
 /** Input that is not a terminal: each line is a chunk. */
-import { type ByteString, fromBytes } from "../byte-string.ts";
+import { type ByteString, fromBytes } from "../text/byte-string.ts";
 import { ConsoleError, type Execute, QUIT } from "./answer.ts";
 
 /** Bytes of a line. More than a message of the control socket holds; input without line ends must not fill the memory. */

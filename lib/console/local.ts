@@ -1,7 +1,7 @@
 /** The console of a daemon in the foreground, on the daemon's own standard input and output. */
 import { readFileSync } from "node:fs";
 
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
 import { ConsoleError, type Execute, printAnswer, QUIT } from "./answer.ts";
 import { History, historyFile } from "./history.ts";
 import { runLines } from "./lines.ts";
@@ -25,8 +25,7 @@ export function openLocalConsole(execute: Execute, log: Log): LocalConsole {
   const close = (): void => {};
   if (stdin.isTTY && !inForeground()) return { above, left: NEVER, close };
   if (stdin.isTTY && stdout.isTTY) {
-    // A daemon that is stopped takes no reports.
-    return new Prompt({ execute, history: new History(historyFile(), log.warn), suspends: false });
+    return new Prompt({ execute, history: new History(historyFile(), log.warn), isDaemon: true });
   }
   return { above, left: readCommands(execute, log), close };
 }

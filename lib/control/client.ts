@@ -1,8 +1,8 @@
 /** The client's side of the control socket: sends chunks of Lua to a daemon and gives its answers. */
-import type { ByteString } from "../byte-string.ts";
-import type { Clock } from "../clock.ts";
-import { formatListener, type Listener } from "../config.ts";
-import { Limit } from "../limit.ts";
+import { formatListener, type Listener } from "../net/listener.ts";
+import type { ByteString } from "../text/byte-string.ts";
+import type { Clock } from "../time/clock.ts";
+import { Limit } from "../time/limit.ts";
 import { Outbox } from "./outbox.ts";
 import { ControlError, ControlSession } from "./session.ts";
 

@@ -1,8 +1,8 @@
 /** One connection to the control socket: takes its chunks one after another, has each run, and sends the answer. */
-import { type ByteString, toByteString } from "../byte-string.ts";
-import type { CancelTimer, Clock } from "../clock.ts";
-import { formatListener } from "../config.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
+import { formatListener } from "../net/listener.ts";
+import { type ByteString, toByteString } from "../text/byte-string.ts";
+import type { CancelTimer, Clock } from "../time/clock.ts";
 import { Outbox } from "./outbox.ts";
 import { type ControlSession, cutToMessage, LARGEST_FRAME } from "./session.ts";
 

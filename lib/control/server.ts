@@ -1,5 +1,6 @@
 /** The control socket: each connection that knows the key sends chunks of Lua and gets their answers. */
-import { formatListener, type Listener } from "../config.ts";
+import { listenFailure } from "../net/listen-failure.ts";
+import type { Listener } from "../net/listener.ts";
 import { type ConnectionOptions, ControlConnection, peerOf } from "./connection.ts";
 import { ControlSession } from "./session.ts";
 
@@ -47,8 +48,7 @@ export class ControlServer {
         },
       });
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      throw new Error(`cannot listen on ${formatListener(listener)}: ${code ?? message}`);
+      throw listenFailure(listener, error);
     }
   }
 

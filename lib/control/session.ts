@@ -16,7 +16,7 @@
  */
 import nacl from "tweetnacl";
 
-import { type ByteString, fromBytes } from "../byte-string.ts";
+import { type ByteString, fromBytes } from "../text/byte-string.ts";
 import { ByteQueue } from "./byte-queue.ts";
 
 const LENGTH_SIZE = 2;
@@ -29,6 +29,9 @@ export const LARGEST_FRAME = LENGTH_SIZE + 0xffff;
 
 /** Bytes of the longest message. */
 export const LARGEST_MESSAGE = 0xffff - TAG_SIZE;
+
+/** Bytes of an error, its traceback included, that is kept when what was printed before it is cut. */
+const LONGEST_KEPT_ERROR = 16 * 1024;
 
 /** What a peer sent breaks the protocol, or what is to be sent would, or the connection has failed. */
 export class ControlError extends Error {
@@ -111,16 +114,21 @@ export class ControlSession {
   }
 }
 
-/** The answer, or as much of it as a message holds: cut between two characters, and its last line says what is missing. */
+/**
+ * The answer, or as much of it as a message holds: cut between two characters, and its last line says what is missing. An
+ * error that ends it is kept, for by that a script knows that its chunk failed.
+ */
 export function cutToMessage(answer: ByteString): ByteString {
   if (answer.length <= LARGEST_MESSAGE) return answer;
   const note = (missing: number): string =>
     `\n(cut: ${missing} bytes are missing, an answer holds ${LARGEST_MESSAGE} bytes)\n`;
-  const room = LARGEST_MESSAGE - note(answer.length).length;
+  const start = answer.lastIndexOf("\nError: ");
+  const error = start < 0 || answer.length - start > LONGEST_KEPT_ERROR ? "" : answer.slice(start);
+  const room = LARGEST_MESSAGE - note(answer.length).length - error.length;
   let end = room;
   // A character of UTF-8 has at most three bytes after its first. What is not UTF-8 may have more, and is cut anywhere.
   while (end > room - 3 && isContinuation(answer.charCodeAt(end))) end--;
-  return `${answer.slice(0, end)}${note(answer.length - end)}` as ByteString;
+  return `${answer.slice(0, end)}${error}${note(answer.length - end - error.length)}` as ByteString;
 }
 
 const isContinuation = (byte: number): boolean => (byte & 0xc0) === 0x80;

@@ -1,5 +1,5 @@
 /** What the console shows of counters, as text. */
-import { escapeControls } from "../log.ts";
+import { escapeControls } from "../log/log.ts";
 import type { Counters } from "./counters.ts";
 
 /** Each db with its keys, their bound, and the memory in use. */

@@ -4,8 +4,8 @@
  * Their time is that of the monotonic clock: a system clock that is set makes no count older or younger. It begins as the
  * system's time, so that windows of an hour are hours, and goes on from where a snapshot was taken.
  */
-import type { ByteString } from "../byte-string.ts";
-import type { Clock } from "../clock.ts";
+import type { ByteString } from "../text/byte-string.ts";
+import type { Clock } from "../time/clock.ts";
 import { HASH_KEY_BYTES, KeyedHash } from "./keyed-hash.ts";
 import { type DbShape, StatsDb } from "./stats-db.ts";
 

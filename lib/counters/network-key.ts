@@ -1,6 +1,6 @@
 /** The key that an address stands for: the text of its network. */
-import { formatAddress, maskBytes } from "../address.ts";
-import type { ByteString } from "../byte-string.ts";
+import { formatAddress, maskBytes } from "../address/address.ts";
+import type { ByteString } from "../text/byte-string.ts";
 
 /** Bytes that such a text takes at most. */
 export const LONGEST_NETWORK = 64;

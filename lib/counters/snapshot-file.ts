@@ -3,8 +3,8 @@ import { closeSync, mkdirSync, openSync, readSync } from "node:fs";
 import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-import { type CancelTimer, type Clock, stopwatch } from "../clock.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
+import { type CancelTimer, type Clock, stopwatch } from "../time/clock.ts";
 import type { Counters } from "./counters.ts";
 import { FRAME_HEADER_BYTES, PREFIX_BYTES, SnapshotError, SnapshotReader, SnapshotWriter } from "./snapshot.ts";
 

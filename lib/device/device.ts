@@ -1,20 +1,22 @@
 /**
  * Device attributes: what a report's `device_id` says, read as its `protocol` demands. Names and parts are wforce's.
  */
-import { type ByteString, toByteString, toText } from "../byte-string.ts";
 import type { Pairs } from "../login-tuple.ts";
+import { type ByteString, copyOf, toByteString, toText } from "../text/byte-string.ts";
 import { parseUserAgentBundled } from "./bundled-user-agent.ts";
 import { parseImapId } from "./imap-id.ts";
 import { parseMobileApp } from "./mobile-app.ts";
 import { Recent } from "./recent.ts";
 import { parseUserAgent, type UserAgentRules, warmUp } from "./user-agent.ts";
 
-/** Entries of each kind of device id. */
-const MOST_CACHED = 10_000;
+/** Bytes of each kind of device id that are remembered, with what they say: about 20,000 of the usual length. */
+const MOST_CACHED = 16 * 1024 ** 2;
+/** Bytes that an entry takes beside its texts, roughly. */
+const ENTRY = 600;
 /**
  * Bytes of a device id that are read; what follows is ignored. Some patterns take time by the square of the length: the
  * worst of uap-core's that was found takes 4 ms at 1 KiB, 10 ms at 2 KiB, and would stall the daemon at 1 MiB. Real ids
- * end before: the longest in uap-core's own suite has 288 bytes. It also bounds the cache, to 10 MB of ids of each kind.
+ * end before: the longest in uap-core's own suite has 288 bytes.
  */
 const LONGEST_READ = 1024;
 
@@ -49,7 +51,7 @@ export class DeviceParser {
 
 /** One way to read a device id, behind a cache of its own, which no flood of another kind can empty. */
 class Kind {
-  private readonly cache = new Recent<ByteString, Pairs>(MOST_CACHED);
+  private readonly cache = new Recent<ByteString, Pairs>(MOST_CACHED, sizeOf);
 
   constructor(private readonly parse: (deviceId: ByteString) => Pairs) {}
 
@@ -57,11 +59,15 @@ class Kind {
     const id = deviceId.slice(0, LONGEST_READ) as ByteString;
     const known = this.cache.get(id);
     if (known) return known;
-    const pairs = this.parse(id);
-    this.cache.add(id, pairs);
+    const kept = copyOf(id);
+    const pairs = this.parse(kept);
+    this.cache.add(kept, pairs);
     return pairs;
   }
 }
+
+const sizeOf = (id: ByteString, pairs: Pairs): number =>
+  pairs.reduce((size, text) => size + text.length, ENTRY + id.length);
 
 const flatten = (attributes: Record<string, string>): Pairs => Object.entries(attributes).flat() as Pairs;
 

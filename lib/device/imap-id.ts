@@ -1,5 +1,5 @@
 /** The IMAP ID string (RFC 2971): quoted keys, each followed by a quoted value or NIL. */
-import type { ByteString } from "../byte-string.ts";
+import type { ByteString } from "../text/byte-string.ts";
 
 const TOKEN = /"((?:[^"\\]|\\.)*)"|\bNIL\b/gis;
 const VERSION = /^(\d+)\.(\d+)/;

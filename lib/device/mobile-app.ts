@@ -1,5 +1,5 @@
 /** What mobile apps call themselves: `<brand>.<os>.<app>/<major>.<minor>… (OS: <major>.<minor>…; device: <name>)`. */
-import type { ByteString } from "../byte-string.ts";
+import type { ByteString } from "../text/byte-string.ts";
 
 const APP = /^([^.\s]*)\.([^.\s]*)\.([^/\s]*)\/(?:(\d+)(?:\.(\d+))?)?/;
 const OS = /\(OS: (\d+)(?:\.(\d+))?/;

@@ -4,8 +4,10 @@
  */
 import { readFile } from "node:fs/promises";
 
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from "yaml";
+import { isMap, isScalar, isSeq, type LineCounter, type Node, type YAMLMap } from "yaml";
 
+import { readYaml } from "../text/yaml.ts";
+import { compileRegex, RegexSyntaxError } from "./regex-syntax.ts";
 import type { Rule, Templates, UserAgentRules } from "./user-agent.ts";
 
 interface RegexesFile {
@@ -64,19 +66,14 @@ export async function readRegexesFile(file: string): Promise<RegexesFile> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new RegexesFileError(`${file}: cannot be read: ${error.code ?? error.message}; ${ADVICE}`);
   });
-  const lineCounter = new LineCounter();
   // In the failsafe schema each scalar is the text that stands there: a version `8.10` stays that, and is not 8.1.
-  const document = parseDocument(text, { schema: "failsafe", prettyErrors: false, lineCounter });
-  const fault = document.errors[0];
-  if (fault) {
-    const { line } = lineCounter.linePos(fault.pos[0]);
-    throw new RegexesFileError(`${file}:${line}: not YAML: ${fault.message}; ${ADVICE}`);
-  }
+  const { document, lines, fault } = readYaml(text, { schema: "failsafe" });
+  if (fault) throw new RegexesFileError(`${file}:${fault.line}: not YAML: ${fault.message}; ${ADVICE}`);
   const top = document.contents;
   if (!isMap(top) || !LIST_NAMES.some((name) => top.has(name))) {
     throw new RegexesFileError(`${file}: has none of ${LIST_NAMES.join(", ")}; ${ADVICE}`);
   }
-  const reader = new RulesReader(file, lineCounter);
+  const reader = new RulesReader(file, lines);
   const rules = {
     browser: reader.list(top, "browser"),
     os: reader.list(top, "os"),
@@ -91,7 +88,7 @@ class RulesReader {
 
   constructor(
     private readonly file: string,
-    private readonly lineCounter: LineCounter,
+    private readonly lines: LineCounter,
   ) {}
 
   list(top: YAMLMap, name: keyof UserAgentRules): Rule[] {
@@ -116,15 +113,17 @@ class RulesReader {
     }
     try {
       const templates = outputs.map(({ key, otherwise }) => textOf(entry, key) ?? otherwise) as Templates;
-      return { pattern: new RegExp(regex, flag), templates };
+      return { pattern: compileRegex(regex, flag), templates };
     } catch (error) {
-      this.report(where, `regex does not compile, entry skipped: ${(error as Error).message}`);
+      const { message } = error as Error;
+      const problem = error instanceof RegexSyntaxError ? `has no equal here for ${message}` : "does not compile";
+      this.report(where, `regex ${problem}, entry skipped${error instanceof RegexSyntaxError ? "" : `: ${message}`}`);
       return undefined;
     }
   }
 
   private report(node: Node | undefined, problem: string): void {
-    const line = node?.range ? `:${this.lineCounter.linePos(node.range[0]).line}` : "";
+    const line = node?.range ? `:${this.lines.linePos(node.range[0]).line}` : "";
     this.problems.push(`${this.file}${line}: ${problem}`);
   }
 }

@@ -5,12 +5,14 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 
-import { parseAddress, unmapAddress } from "../address.ts";
+import { parseAddress, unmapAddress } from "../address/address.ts";
+import { NetmaskGroup } from "../address/netmask-group.ts";
 import type { Config } from "../config.ts";
-import { NetmaskGroup } from "../netmask-group.ts";
 
 /** Verdicts kept; when there are more, all are forgotten. */
 const MOST_REMEMBERED = 1000;
+/** Characters of a header that is kept: user names may be long, and senders' are not. */
+const LONGEST_REMEMBERED = 512;
 
 export class Access {
   private acl: readonly string[] = [];
@@ -46,6 +48,7 @@ export class Access {
     if (this.credentials.has(header)) return true;
     const offered = readPassword(header);
     if (offered === undefined || !equalInConstantTime(offered, webserverPassword)) return false;
+    if (header.length > LONGEST_REMEMBERED) return true;
     if (this.credentials.size >= MOST_REMEMBERED) this.credentials.clear();
     this.credentials.add(header);
     return true;

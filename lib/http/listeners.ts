@@ -1,8 +1,9 @@
 /** The sockets that HTTP comes in by: opened, closed, and given new certificates without a restart. */
-import type { Clock } from "../clock.ts";
-import { formatListener, type HttpListener } from "../config.ts";
-import type { Log } from "../log.ts";
-import { type Credentials, dateProblem, readCredentials } from "../tls.ts";
+import type { Log } from "../log/log.ts";
+import { listenFailure } from "../net/listen-failure.ts";
+import { formatListener, type HttpListener } from "../net/listener.ts";
+import { type Credentials, dateProblem, readCredentials } from "../net/tls.ts";
+import type { Clock } from "../time/clock.ts";
 
 /**
  * Seconds that a connection may idle between requests, and that a body may take: bytes that trickle in do not count. Bun
@@ -120,8 +121,7 @@ export class Listeners {
         ...this.handlers,
       });
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      throw new Error(`cannot listen on ${formatListener(listener)}: ${code ?? message}`);
+      throw listenFailure(listener, error);
     }
   }
 

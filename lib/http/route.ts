@@ -5,6 +5,8 @@
 
 /** URLs kept; when there are more, all are forgotten. */
 const MOST_REMEMBERED = 1000;
+/** Characters of one that is kept. */
+const LONGEST_REMEMBERED = 256;
 
 const remembered = new Map<string, string>();
 
@@ -13,6 +15,7 @@ export function routeOf(url: string): string {
   let route = remembered.get(url);
   if (route === undefined) {
     route = parse(url);
+    if (url.length > LONGEST_REMEMBERED) return route;
     if (remembered.size >= MOST_REMEMBERED) remembered.clear();
     remembered.set(url, route);
   }

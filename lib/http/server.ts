@@ -1,6 +1,6 @@
 /** Requests: each passes the ACL, finds its route, shows its password, and is answered. */
-import type { Ongoing } from "../ongoing.ts";
 import { Connections } from "../stats/connections.ts";
+import type { Ongoing } from "../time/ongoing.ts";
 import { Access } from "./access.ts";
 import * as answers from "./answers.ts";
 import { type CommandContext, Commands } from "./commands.ts";

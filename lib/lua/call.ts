@@ -4,8 +4,8 @@
  * A {@link Call} reads the arguments and raises Lua's own messages when they are wrong. Nothing that is thrown inside a
  * host function unwinds through Lua's frames: it is caught here and raised again with `lua_error`.
  */
-import type { ByteString } from "../byte-string.ts";
-import { toByteString, toText } from "../byte-string.ts";
+import type { ByteString } from "../text/byte-string.ts";
+import { toByteString, toText } from "../text/byte-string.ts";
 import { LuaError, type LuaState, type LuaTable, type LuaValue, type Reference } from "./state.ts";
 import { type LuaThread, Type } from "./wasm.ts";
 

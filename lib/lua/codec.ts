@@ -14,9 +14,9 @@
  * ```
  * All integers are little-endian, nothing is aligned.
  */
-import { formatAddress } from "../address.ts";
-import type { ByteString } from "../byte-string.ts";
+import { formatAddress } from "../address/address.ts";
 import type { Attributes, Lists, LoginTuple, Pairs } from "../login-tuple.ts";
+import type { ByteString } from "../text/byte-string.ts";
 import type { LuaState } from "./state.ts";
 import type { LuaThread } from "./wasm.ts";
 

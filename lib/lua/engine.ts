@@ -1,16 +1,17 @@
 /**
  * The Lua engine: the state with its prelude and host functions, and the ways to run Lua in it.
  */
-import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark } from "../byte-string.ts";
-import type { Clock } from "../clock.ts";
-import { isConsoleCommand } from "../console-commands.ts";
 import { Counters } from "../counters/counters.ts";
-import { GeoIPDatabases } from "../geoip-databases.ts";
-import { type HttpClient, networkClient } from "../http-client.ts";
-import type { Log } from "../log.ts";
+import { GeoIPDatabases } from "../geoip/geoip-databases.ts";
+import type { Log } from "../log/log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
+import { type HttpClient, networkClient } from "../net/http-client.ts";
+import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark } from "../text/byte-string.ts";
+import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
 import { Codec } from "./codec.ts";
+import { Complaints } from "./complaints.ts";
+import { isConsoleCommand, SHOWS_NIL } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { CounterCalls } from "./functions/counter-calls.ts";
 import { geoipReloads } from "./functions/geoip.ts";
@@ -40,6 +41,8 @@ interface EngineOptions {
   counters?: Counters;
   /** Lua changes nothing outside, what it prints is logged, and no task is interrupted by another: for replays. */
   isolated?: boolean;
+  /** Takes what each file of Lua compiles to, in Lua's own format, before it runs. */
+  onCompiled?: ((chunk: ByteString) => void) | undefined;
 }
 
 /** Lua cuts the names of chunks to this many bytes. */
@@ -52,30 +55,40 @@ const UNBUFFERED = 'io.stdout:setvbuf("no")';
 export const shortChunkName = (file: string): string =>
   Buffer.byteLength(file) > LONGEST_CHUNK_NAME ? file.slice(file.lastIndexOf("/") + 1) : file;
 
+/** The answer to a chunk in which something went wrong: what it printed, in lines, and then what that was. */
+const failed = (printed: ByteString, problems: readonly string[]): ByteString =>
+  (printed.replace(/[^\n]$/, "$&\n") +
+    toByteString(problems.map((problem) => `Error: ${problem}`).join("\n"))) as ByteString;
+
 export class Engine {
   readonly tasks: Tasks;
   readonly geoip: GeoIPDatabases;
   /** Where console commands print. */
   readonly output: ConsoleOutput;
+  /** Where functions tell of mistakes that the policy goes on after. */
+  readonly complaints: Complaints;
   private readonly log: Log;
   private readonly codec: Codec;
   private readonly ignored = new Set<string>();
   private readonly drivers: Drivers;
+  private readonly onCompiled: EngineOptions["onCompiled"];
 
   private constructor(
     readonly state: LuaState,
-    { clock, log, http, counters = new Counters(clock), isolated = false }: EngineOptions,
+    { clock, log, http, counters = new Counters(clock), isolated = false, onCompiled }: EngineOptions,
     private readonly printed: PrintedLines | undefined,
   ) {
     this.log = log;
+    this.onCompiled = onCompiled;
     this.tasks = new Tasks(state, { sliced: !isolated });
     this.geoip = new GeoIPDatabases(log);
     this.codec = new Codec(state);
     this.output = new ConsoleOutput(this.tasks);
-    const { tasks, geoip, output, complain } = this;
-    const counterCalls = new CounterCalls(counters, log);
+    this.complaints = new Complaints(log, this.output);
+    const { tasks, geoip, output, complaints } = this;
+    const counterCalls = new CounterCalls(counters, this.complaints);
     this.drivers = installPrelude({
-      ...{ state, tasks, clock, log, geoip, output, complain },
+      ...{ state, tasks, clock, geoip, output, complaints, onCompiled },
       http: http ?? networkClient(clock),
       counters: counterCalls.functions((definition) => this.forConfiguration(definition)),
     });
@@ -96,12 +109,6 @@ export class Engine {
     this.state.close();
     this.printed?.flush();
   }
-
-  /** Tells of a mistake that the policy goes on after: in the log, and on the console when that made it. */
-  readonly complain = (problem: string): void => {
-    this.log.error(problem);
-    this.output.print(toByteString(`${problem}\n`));
-  };
 
   /** Makes a host function a global of Lua. */
   define(definition: HostFunction): void {
@@ -160,9 +167,25 @@ export class Engine {
     const bytes = withoutByteOrderMark(fromBytes(source)).replace(/^#/, "--#") as ByteString;
     const prepare = (L: LuaThread): number => {
       state.pushChunk(L, bytes, `@${shortChunkName(name)}`);
+      this.onCompiled?.(state.dump(L));
       return 0;
     };
     await this.tasks.run("configuration", prepare, () => {});
+  }
+
+  /** Whether a global, or a field of one, is there. */
+  async isDefined(name: string, field?: string): Promise<boolean> {
+    const { state } = this;
+    return this.tasks.run(
+      "configuration",
+      (L) => {
+        state.pushReference(L, this.drivers.isDefined);
+        state.pushBytes(L, toByteString(name));
+        state.push(L, field === undefined ? undefined : toByteString(field));
+        return 2;
+      },
+      (L) => state.api.lua_toboolean(L, 1) !== 0,
+    );
   }
 
   /** Runs a report function. Resolved when it has returned; at once if it did not wait. */
@@ -205,30 +228,39 @@ export class Engine {
   }
 
   /**
-   * Runs a chunk of the console. An expression alone is one too, and so is the bare name of a command, which is called.
-   * @returns what it returned, else what it printed, or `Error: ` and why it failed
+   * Runs a chunk of the console. An expression alone is one too, and so is the bare name of a command, which is called. One
+   * that ends with {@link SHOWS_NIL} and has nothing to show but nil is answered by that.
+   * @returns what it returned, else what it printed; when it failed or a function complained, what it printed and then
+   * `Error: ` and why, a line for each
    */
   async runConsole(chunk: ByteString): Promise<ByteString> {
     const { state, tasks, output } = this;
+    const showsNil = chunk.endsWith(SHOWS_NIL);
+    const source = (showsNil ? chunk.slice(0, -SHOWS_NIL.length) : chunk) as ByteString;
     let run = 0;
     try {
       const returned = await tasks.run(
         "console",
         (L) => {
           state.pushReference(L, this.drivers.runConsole);
-          this.pushConsoleChunk(L, withoutByteOrderMark(chunk));
+          this.pushConsoleChunk(L, withoutByteOrderMark(source));
           run = output.begin();
           return 1;
         },
-        (L) => (state.api.lua_type(L, 1) === Type.nil ? undefined : state.bytes(L, 1)),
+        (L) => ({
+          text: state.api.lua_type(L, 1) === Type.nil ? undefined : state.bytes(L, 1),
+          values: state.number(L, 2)!,
+        }),
       );
-      return returned ?? output.end(run);
+      const { printed, problems } = output.end(run);
+      if (problems.length > 0) return failed(printed, problems);
+      const silent = showsNil && printed === "" && returned.values > 0;
+      return returned.text ?? (silent ? ("nil" as ByteString) : printed);
     } catch (error) {
-      if (error instanceof LuaError) return toByteString(`Error: ${error.message}`);
-      if (error instanceof PolicyError) return toByteString(`Error: ${error.message}\n${error.traceback}`);
+      const { printed, problems } = output.end(run);
+      if (error instanceof LuaError) return failed(printed, [...problems, error.message]);
+      if (error instanceof PolicyError) return failed(printed, [...problems, `${error.message}\n${error.traceback}`]);
       throw error;
-    } finally {
-      output.end(run);
     }
   }
 

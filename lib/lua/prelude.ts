@@ -1,16 +1,16 @@
 /** Installs the prelude: what is written in Lua of the engine, and the host functions that it needs. */
-import { toByteString } from "../byte-string.ts";
-import type { Clock } from "../clock.ts";
-import type { GeoIPDatabases } from "../geoip-databases.ts";
-import type { HttpClient } from "../http-client.ts";
-import type { Log } from "../log.ts";
+import type { GeoIPDatabases } from "../geoip/geoip-databases.ts";
+import type { HttpClient } from "../net/http-client.ts";
+import { type ByteString, toByteString } from "../text/byte-string.ts";
+import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
+import type { Complaints } from "./complaints.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import { addressFunctions } from "./functions/address.ts";
 import { consoleOutputFunctions } from "./functions/console.ts";
 import { geoipLookups } from "./functions/geoip.ts";
 import { httpRequestFunction, socketRequestFunction } from "./functions/http.ts";
-import { lua51Functions, requireFunctions, systemFunctions } from "./functions/lua51.ts";
+import { lua51Functions, requireFunctions, sourceFunctions, systemFunctions } from "./functions/lua51.ts";
 import { moduleFunctions } from "./functions/modules.ts";
 import { sleepFunction, type WaitingFunction } from "./functions/wait.ts";
 import addressChunk from "./prelude/address.lua" with { type: "text" };
@@ -19,6 +19,7 @@ import bitChunk from "./prelude/bit.lua" with { type: "text" };
 import consoleChunk from "./prelude/console.lua" with { type: "text" };
 import coroutineChunk from "./prelude/coroutine.lua" with { type: "text" };
 import countersChunk from "./prelude/counters.lua" with { type: "text" };
+import definedChunk from "./prelude/defined.lua" with { type: "text" };
 import finalizersChunk from "./prelude/finalizers.lua" with { type: "text" };
 import geoipChunk from "./prelude/geoip.lua" with { type: "text" };
 import loginTupleChunk from "./prelude/login-tuple.lua" with { type: "text" };
@@ -35,14 +36,14 @@ interface PreludeOptions {
   state: LuaState;
   tasks: Tasks;
   clock: Clock;
-  log: Log;
   geoip: GeoIPDatabases;
   http: HttpClient;
   output: ConsoleOutput;
   /** What counters.lua asks of the host. */
   counters: Record<string, HostFunction>;
-  /** Tells of a mistake in what the policy asked for. */
-  complain: (problem: string) => void;
+  complaints: Complaints;
+  /** Takes what each file compiles to. */
+  onCompiled: ((chunk: ByteString) => void) | undefined;
 }
 
 /** What the engine calls: each takes the policy's function and a packed value (see codec.ts). */
@@ -51,20 +52,13 @@ export interface Drivers {
   runEndpoint: Reference;
   /** Takes a chunk, answers a text or nil. */
   runConsole: Reference;
+  /** Takes the name of a global and perhaps of a field, answers whether it is there. */
+  isDefined: Reference;
 }
 
 /** Runs the chunks in an order in which each finds what it needs; the modules last, for they see the globals as they are then. */
-export function installPrelude({
-  state,
-  tasks,
-  clock,
-  log,
-  geoip,
-  http,
-  output,
-  counters,
-  complain,
-}: PreludeOptions): Drivers {
+export function installPrelude(options: PreludeOptions): Drivers {
+  const { state, tasks, clock, geoip, http, output, counters, complaints, onCompiled } = options;
   const { api, main } = state;
   const run = (name: string, source: string, ...args: Argument[]): Reference[] =>
     runChunk(state, tasks, name, source, args);
@@ -89,22 +83,23 @@ export function installPrelude({
   const sleep = waiting(sleepFunction(clock));
   setGlobal("sleep", sleep);
   setGlobal("httpRequest", waiting(httpRequestFunction(http)));
-  run("source", sourceChunk);
+  run("source", sourceChunk, onCompiled ? sourceFunctions(onCompiled) : {});
   const [blamed] = run("lua51", lua51Chunk, lua51Functions(), wrongType);
   run("bit", bitChunk, wrongType);
   run("require", requireChunk, requireFunctions(tasks), wrongType);
   run("system", systemChunk, systemFunctions(clock), blamed!);
-  const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(complain), wrongType, typeName);
-  run("geoip", geoipChunk, geoipLookups(geoip, log), ...classChecks);
+  const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(complaints), wrongType, typeName);
+  run("geoip", geoipChunk, geoipLookups(geoip, complaints), ...classChecks);
   const [makeClass, checkSelf] = classChecks;
   run("counters", countersChunk, counters, makeClass!, checkSelf!, wrongType);
   const [runReport, runEndpoint] = run("login-tuple", loginTupleChunk, makeAddress!);
   const [runConsole] = run("console", consoleChunk, consoleOutputFunctions(output));
+  const [isDefined] = run("defined", definedChunk);
   run("finalizers", finalizersChunk, wrongType);
   api.lua_pushlightuserdata(main, 0);
   const jsonNull = state.reference(main);
   run("modules", modulesChunk, moduleFunctions(clock), waiting(socketRequestFunction(http)), sleep, jsonNull);
-  return { runReport: runReport!, runEndpoint: runEndpoint!, runConsole: runConsole! };
+  return { runReport: runReport!, runEndpoint: runEndpoint!, runConsole: runConsole!, isDefined: isDefined! };
 }
 
 /** A table of host functions, or a Lua value. */

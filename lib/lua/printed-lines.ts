@@ -1,6 +1,6 @@
 /** What a policy prints in a replay, as lines of the log. */
-import { type ByteString, fromBytes, toText } from "../byte-string.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
+import { type ByteString, fromBytes, toText } from "../text/byte-string.ts";
 
 /** Bytes of a line without an end after which it is logged in pieces; less than the log cuts. */
 const LONGEST_LINE = 4 * 1024;

@@ -4,8 +4,8 @@
  * Everything here restores the stack it found. Calls that may allocate and are made outside a running Lua function
  * (no Lua frame below them) end in {@link LuaPanic} when the 2 GiB of WebAssembly memory are used up.
  */
-import { type ByteString, toByteString, toText } from "../byte-string.ts";
-import type { Clock } from "../clock.ts";
+import { type ByteString, toByteString, toText } from "../text/byte-string.ts";
+import type { Clock } from "../time/clock.ts";
 import type { Print } from "./host-files.ts";
 import { loadLua, type LuaExports, type LuaThread, type LuaWasm, REGISTRY, Status, Type } from "./wasm.ts";
 
@@ -41,6 +41,9 @@ export class LuaState {
   private scratchAt = 0;
   private scratchSize = 0;
   private view: Buffer = Buffer.alloc(0);
+  /** For {@link dump}. */
+  private writer: number | undefined;
+  private onPiece: (piece: string) => void = () => {};
 
   private constructor(private readonly wasm: LuaWasm) {
     this.api = wasm.exports;
@@ -265,5 +268,17 @@ export class LuaState {
     const message = this.text(L, -1);
     this.api.lua_settop(L, -2);
     throw new LuaError(message);
+  }
+
+  /** What the function on top of the stack was compiled to, in Lua's own format; the function stays. */
+  dump(L: LuaThread): ByteString {
+    const pieces: string[] = [];
+    this.onPiece = (piece) => pieces.push(piece);
+    this.writer ??= this.callback((_, at, size) => {
+      this.onPiece(this.heap().toString("latin1", at!, at! + size!));
+      return 0;
+    }, "iiiii");
+    this.api.lua_dump(L, this.writer, 0, 0);
+    return pieces.join("") as ByteString;
   }
 }

@@ -11,12 +11,13 @@
  * Between two waits a task is alone: nothing else runs in the state. Only one that keeps the processor for longer than
  * {@link UNDISTURBED} has to let others in, in slices, until it ends or is stopped at the limit.
  */
-import { toByteString } from "../byte-string.ts";
-import { stopwatch } from "../clock.ts";
+import { toByteString } from "../text/byte-string.ts";
+import { stopwatch } from "../time/clock.ts";
 import type { Call, HostFunction, Returned } from "./call.ts";
 import { LuaPanic, type LuaState, type Reference } from "./state.ts";
 import { Waits } from "./waits.ts";
 import { type LuaThread, MASK_COUNT, Status } from "./wasm.ts";
+import { withWforceHint } from "./wforce-names.ts";
 
 /** On whose behalf a task runs. */
 type TaskKind = "configuration" | "console" | "report" | "background" | "endpoint";
@@ -302,7 +303,8 @@ export class Tasks {
     api.luaL_traceback(main, task.thread, 0, 0);
     const traceback = this.state.text(main, -1, LONGEST_MESSAGE);
     api.lua_settop(main, -2);
-    return new PolicyError(this.state.scalarText(task.thread, -1, LONGEST_MESSAGE) ?? this.describe(task), traceback);
+    const message = this.state.scalarText(task.thread, -1, LONGEST_MESSAGE) ?? this.describe(task);
+    return new PolicyError(withWforceHint(message), traceback);
   }
 
   /** What Lua's `tostring` says of an error that is no string. It may run a metamethod, so it is a task of its own. */

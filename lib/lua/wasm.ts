@@ -9,8 +9,9 @@
 import { LuaFactory } from "wasmoon";
 import glueFile from "wasmoon/dist/glue.wasm" with { type: "file" };
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../time/clock.ts";
 import { hostFiles, type Print } from "./host-files.ts";
+import { localTimeCalls } from "./local-time.ts";
 
 /** A `lua_State *`: the main state or a thread. An address in WebAssembly memory, as is every pointer here. */
 export type LuaThread = number;
@@ -36,6 +37,7 @@ export interface LuaExports {
   lua_close(L: LuaThread): void;
   lua_concat(L: LuaThread, count: number): void;
   lua_createtable(L: LuaThread, list: number, records: number): void;
+  lua_dump(L: LuaThread, writer: number, data: number, strip: number): number;
   lua_error(L: LuaThread): number;
   lua_getglobal(L: LuaThread, name: number): number;
   lua_gettop(L: LuaThread): number;
@@ -135,7 +137,7 @@ async function load(clock: Clock, directory: string, print?: Print): Promise<Lua
     const calls = hostFiles(heap, directory, print);
     const env = imports["env"]!;
     const grow = env["emscripten_resize_heap"] as (size: number) => number;
-    Object.assign(env, calls.env, {
+    Object.assign(env, calls.env, localTimeCalls(heap, env as never), {
       emscripten_date_now: () => clock.now(),
       invoke_vii: (index: number, a: number, b: number) => invoke(exports!, index, a, b),
       // Beyond the end Emscripten complains on standard error; Lua's "not enough memory" says it where it belongs.

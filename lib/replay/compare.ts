@@ -1,10 +1,13 @@
 /** Holds what happened in a replay against what its fixture expects. */
-import { escapeControls, Level } from "../log.ts";
+import { escapeControls, Level } from "../log/log.ts";
 import { align } from "./align.ts";
 import type { ExpectedCount, ExpectedWebHook } from "./expectations.ts";
 import { type Cause, describeCause, type Outcome, type SentWebHook } from "./outcome.ts";
 import { formatOffset, formatRange, formatTime } from "./times.ts";
 import type { Plain } from "./yaml-value.ts";
+
+/** A count that falls to 0 is an expectation that is removed: what it stands for did not come. */
+type Update = "added" | "removed" | "replaced";
 
 /** One thing that is not as expected. */
 export interface Difference {
@@ -14,6 +17,8 @@ export interface Difference {
   line: number | undefined;
   expected: string;
   got: string;
+  /** What `--update` does with the expectation; undefined where what came cannot be expected. */
+  update: Update | undefined;
   /** Virtual time of what came, with its instant. */
   at: string | undefined;
   /** What made it come. */
@@ -26,7 +31,7 @@ export function compare(outcome: Outcome): Difference[] {
   const { fixture, customStats, backgroundRuns, webhookCounts, failure } = outcome;
   const { expect } = fixture;
   if (failure !== undefined) {
-    return [{ ...at(outcome, undefined), key: "replay", line: undefined, expected: "runs to its end", got: failure }];
+    return [difference("replay", undefined, "runs to its end", failure, undefined)];
   }
   return [
     ...compareWebHooks(outcome),
@@ -65,25 +70,20 @@ function compareWebHooks({ fixture, webhooks, webhookCount }: Outcome): Differen
         line,
         expected: found.expected,
         got: found.got,
+        update: "replaced",
       });
     } else if (!one || !sent) {
       const texts = {
         expected: one ? describeExpected(one, start) : NOTHING,
         got: sent ? describeSent(sent) : NOTHING,
       };
-      differences.push({ ...at({ fixture }, sent), key, line, ...texts });
+      differences.push({ ...at({ fixture }, sent), key, line, ...texts, update: sent ? "added" : "removed" });
     }
   }
   if (webhookCount > webhooks.length) {
     const got = `${webhookCount}, of which the first ${webhooks.length} were compared`;
     const count = `${expected.list.length} webhooks`;
-    differences.push({
-      ...at({ fixture }, undefined),
-      key: "expect.webhooks",
-      line: expected.line,
-      expected: count,
-      got,
-    });
+    differences.push(difference("expect.webhooks", expected.line, count, got, undefined));
   }
   return differences;
 }
@@ -152,7 +152,9 @@ function compareCounts(
   return expected.flatMap(({ name, count, line }) => {
     const got = counted(name);
     if (got === count) return [];
-    return [difference(`${key}.${name}`, line, String(count), got === undefined ? "no such custom stat" : String(got))];
+    const update = got === undefined || got === 0 ? "removed" : "replaced";
+    const text = got === undefined ? "no such custom stat" : String(got);
+    return [difference(`${key}.${name}`, line, String(count), text, update)];
   });
 }
 
@@ -161,7 +163,9 @@ function compareSilence(outcome: Outcome, { name, line }: ExpectedCount): Differ
   if (count === 0) return [];
   const sent = outcome.webhooks.find((one) => one.name === name);
   const got = `${count}, the first: ${sent ? describeSent(sent) : "not kept"}`;
-  return [{ ...at(outcome, sent), key: "expect.no_webhooks", line, expected: `no webhook ${name}`, got }];
+  return [
+    { ...at(outcome, sent), key: "expect.no_webhooks", line, expected: `no webhook ${name}`, got, update: "removed" },
+  ];
 }
 
 function compareLogs({ fixture, logged, lines }: Outcome): Difference[] {
@@ -169,7 +173,7 @@ function compareLogs({ fixture, logged, lines }: Outcome): Difference[] {
     if (logged[i]) return [];
     const { name, alike } = linesLike(pattern, lines);
     const got = alike.length === 0 ? "" : `; ${name} began with\n${alike.join("\n")}`;
-    return [difference(`expect.logs[${i}]`, line, String(pattern), `no line that matches${got}`)];
+    return [difference(`expect.logs[${i}]`, line, String(pattern), `no line that matches${got}`, "removed")];
   });
 }
 
@@ -189,19 +193,21 @@ function compareEndpoints({ fixture, endpoints }: Outcome): Difference[] {
     const key = `endpoints[${i}]`;
     const when = at({ fixture }, { time: call.at, cause: call });
     if ("failed" in answer) {
-      return [{ ...when, key: `${key} (${call.name})`, line: call.line, expected: "an answer", got: answer.failed }];
+      const texts = { expected: "an answer", got: answer.failed, update: undefined };
+      return [{ ...when, key: `${key} (${call.name})`, line: call.line, ...texts }];
     }
     const { success, attributes = new Map<string, string>() } = call.expect ?? {};
     const differences: Difference[] = [];
     if (success !== undefined && success !== answer.success) {
-      const texts = { expected: String(success), got: String(answer.success) };
+      const texts = { expected: String(success), got: String(answer.success), update: "replaced" as const };
       differences.push({ ...when, key: `${key}.expect.success`, line: call.line, ...texts });
     }
     for (const [name, expected] of attributes) {
       const got = answer.attributes.get(name);
       if (got === expected) continue;
       const texts = { expected: show(expected), got: got === undefined ? NOTHING : show(got) };
-      differences.push({ ...when, key: `${key}.expect.r_attrs.${name}`, line: call.line, ...texts });
+      const update = got === undefined ? "removed" : "replaced";
+      differences.push({ ...when, key: `${key}.expect.r_attrs.${name}`, line: call.line, ...texts, update });
     }
     return differences;
   });
@@ -213,20 +219,29 @@ function compareErrors(outcome: Outcome): Difference[] {
   if (errorCount === count) return [];
   const [error] = errors;
   const got = error ? `${errorCount}, the first: ${error.message}` : "0";
-  return [{ ...at(outcome, error), key: "expect.errors", line, expected: String(count), got }];
+  return [{ ...at(outcome, error), key: "expect.errors", line, expected: String(count), got, update: "replaced" }];
 }
 
 function compareUnanswered(outcome: Outcome): Difference[] {
   const shown = outcome.unanswered.map((request) => ({
     ...at(outcome, request),
     ...{ key: "http", line: undefined, expected: "an entry that answers", got: request.message },
+    update: undefined,
   }));
   const more = outcome.unansweredCount - shown.length;
-  return more > 0 ? [...shown, difference("http", undefined, "entries that answer", `${more} more requests`)] : shown;
+  return more > 0
+    ? [...shown, difference("http", undefined, "entries that answer", `${more} more requests`, undefined)]
+    : shown;
 }
 
-const difference = (key: string, line: number | undefined, expected: string, got: string): Difference => ({
-  ...{ key, line, expected, got },
+const difference = (
+  key: string,
+  line: number | undefined,
+  expected: string,
+  got: string,
+  update: Update | undefined,
+): Difference => ({
+  ...{ key, line, expected, got, update },
   at: undefined,
   cause: undefined,
 });

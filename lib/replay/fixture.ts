@@ -5,9 +5,10 @@ import { dirname, relative, resolve } from "node:path";
 
 import type { Document } from "yaml";
 
-import { type ByteString, toByteString } from "../byte-string.ts";
-import { parseJson } from "../json.ts";
 import { BodyError, readLoginTuple } from "../login-tuple.ts";
+import { type ByteString, toByteString } from "../text/byte-string.ts";
+import { parseJson } from "../text/json.ts";
+import { PosixZone } from "../time/posix-zone.ts";
 import { EXPECT_KEYS, type Expectations, readExpectations } from "./expectations.ts";
 import { LONGEST_REPLAY, parseDuration, parseInstant, parseTime, TIME_FORMS } from "./times.ts";
 import { FixtureError, parseYaml, type YamlValue } from "./yaml-value.ts";
@@ -225,6 +226,7 @@ function readZone(value: YamlValue): string {
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
   }
+  if (PosixZone.parse(zone)) return zone;
   throw value.wrong(`a time zone such as Europe/Berlin expected, got '${zone}'`);
 }
 

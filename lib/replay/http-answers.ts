@@ -1,8 +1,8 @@
 /** Answers the requests of policies from the fixture. */
 import { STATUS_CODES } from "node:http";
 
-import type { Clock } from "../clock.ts";
-import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from "../http-client.ts";
+import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from "../net/http-client.ts";
+import type { Clock } from "../time/clock.ts";
 import type { HttpAnswer } from "./fixture.ts";
 
 /** Entries for the same requests: they answer in turn, and the last of them goes on answering. */

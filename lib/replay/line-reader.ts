@@ -1,8 +1,8 @@
 /** Reads a file line by line, in pieces, as byte strings. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
-import type { ByteString } from "../byte-string.ts";
 import { LARGEST_BODY } from "../http/body.ts";
+import type { ByteString } from "../text/byte-string.ts";
 import { FixtureError } from "./yaml-value.ts";
 
 const PIECE = 256 * 1024;

@@ -1,7 +1,7 @@
 /** What happened in a replay: all that a fixture can expect, and bounded in size however long it was. */
-import { formatAddress } from "../address.ts";
-import { type ByteString, toText } from "../byte-string.ts";
-import { Level } from "../log.ts";
+import { formatAddress } from "../address/address.ts";
+import { Level } from "../log/log.ts";
+import { type ByteString, toText } from "../text/byte-string.ts";
 import type { EndpointCall, Fixture } from "./fixture.ts";
 import type { ReportEvent } from "./sources.ts";
 

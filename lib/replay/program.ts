@@ -1,9 +1,10 @@
 /** `trackalert --replay FILE…`: runs fixtures and tells how they went. */
-import { writeFileSync } from "node:fs";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
-import { stopwatch } from "../clock.ts";
-import { escapeControls } from "../log.ts";
+import { escapeControls } from "../log/log.ts";
 import type { ParseDevice } from "../login-tuple.ts";
+import { stopwatch } from "../time/clock.ts";
 import { type Fixture, readFixture } from "./fixture.ts";
 import { formatJson, formatJUnit } from "./machine-output.ts";
 import { ProgressBar } from "./progress-bar.ts";
@@ -11,7 +12,7 @@ import { findUnknown, findUnused, isUnusable, type Result, resultOf, summarize, 
 import { runFixture } from "./run.ts";
 import { formatResult, formatSummary, formatUnused, type Paint } from "./text-output.ts";
 import { formatOffset } from "./times.ts";
-import { updateFixture } from "./update.ts";
+import { removals, updateFixture } from "./update.ts";
 import { FixtureError } from "./yaml-value.ts";
 
 export interface ReplayOptions {
@@ -21,8 +22,8 @@ export interface ReplayOptions {
   json?: boolean;
   /** A file for JUnit's XML. */
   junit?: string | undefined;
-  /** Fixtures that fail are rewritten to what happened. */
-  update?: boolean;
+  /** Fixtures that fail are rewritten to what happened; only for `all` also where an expectation goes. */
+  update?: "mend" | "all" | undefined;
   /** Tell everything that happens. */
   verbose?: boolean;
   parseDevice: ParseDevice;
@@ -32,7 +33,12 @@ export interface ReplayOptions {
   printAside: (line: string) => void;
   /** Draws on the terminal; undefined when there is none. */
   draw?: ((text: string) => void) | undefined;
+  /** Verdicts are printed in colour. */
+  colours?: boolean;
 }
+
+/** How names of fixtures end. */
+const FIXTURE = ".replay.yaml";
 
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;
@@ -40,7 +46,7 @@ const EXIT_USAGE = 2;
 
 /** @returns the exit code: 0, 1 when a fixture failed, 2 when one cannot be used */
 export async function replay(files: readonly string[], options: ReplayOptions): Promise<number> {
-  const { run = /(?:)/, junit, json = false, print, printAside, draw } = options;
+  const { run = /(?:)/, junit, json = false, print, printAside, colours = false } = options;
   const started = stopwatch();
   const { fixtures, problems } = readAll(files);
   for (const problem of problems) printAside(problem);
@@ -50,7 +56,7 @@ export async function replay(files: readonly string[], options: ReplayOptions): 
     printAside(`no fixture has a name that matches ${run}`);
     return EXIT_USAGE;
   }
-  const paint: Paint = (color, word) => (draw ? `${color === "red" ? "\x1b[31m" : "\x1b[32m"}${word}\x1b[0m` : word);
+  const paint: Paint = (color, word) => (colours ? `${color === "red" ? "\x1b[31m" : "\x1b[32m"}${word}\x1b[0m` : word);
   const results: (Result | Unusable)[] = [];
   for (const fixture of chosen) {
     const result = await runOne(fixture, options).catch((error: unknown): Unusable => {
@@ -94,24 +100,52 @@ function writeJUnit(
   }
 }
 
-/** All of them, before any is run: a mistake in the last should not show after an hour. */
-function readAll(files: readonly string[]): { fixtures: Fixture[]; problems: string[] } {
-  const fixtures: Fixture[] = [];
+/**
+ * All of them, before any is run: a mistake in the last should not show after an hour.
+ * @param paths of fixtures, and of folders that hold some
+ */
+function readAll(paths: readonly string[]): { fixtures: Fixture[]; problems: string[] } {
   const problems: string[] = [];
-  for (const file of files) {
+  const collect = <T>(read: () => T[]): T[] => {
     try {
-      fixtures.push(readFixture(file));
+      return read();
     } catch (error) {
       if (!(error instanceof FixtureError)) throw error;
       problems.push(error.message);
+      return [];
     }
+  };
+  const files = paths.flatMap((path) => collect(() => fixturesAt(path)));
+  return { fixtures: files.flatMap((file) => collect(() => [readFixture(file)])), problems };
+}
+
+/** The path itself, or all fixtures below a folder. @throws {FixtureError} when a folder has none */
+function fixturesAt(path: string): string[] {
+  if (!isFolder(path)) return [path];
+  let names;
+  try {
+    names = readdirSync(path, { recursive: true, encoding: "utf8" });
+  } catch (error) {
+    throw new FixtureError(path, undefined, `cannot be read: ${(error as NodeJS.ErrnoException).code}`);
   }
-  return { fixtures, problems };
+  const found = names.filter((name) => name.endsWith(FIXTURE)).map((name) => join(path, name));
+  const files = found.filter((file) => !isFolder(file)).toSorted();
+  if (files.length === 0) throw new FixtureError(path, undefined, `there is no *${FIXTURE} below it`);
+  return files;
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    // Whoever reads it says why it cannot be read.
+    return false;
+  }
 }
 
 /** @throws {FixtureError} */
 async function runOne(fixture: Fixture, options: ReplayOptions): Promise<Result> {
-  const { parseDevice, verbose = false, update = false, json = false, print, printAside, draw } = options;
+  const { parseDevice, verbose = false, update, json = false, print, printAside, draw } = options;
   const tell = json ? printAside : print;
   const story = verbose
     ? (time: number, what: string): void => tell(`  ${formatOffset(time - fixture.start)}  ${what}`)
@@ -120,7 +154,11 @@ async function runOne(fixture: Fixture, options: ReplayOptions): Promise<Result>
   try {
     const progress = bar && bar.update.bind(bar);
     const result = resultOf(await runFixture(fixture, { parseDevice, story, progress }));
-    if (update) result.updated = updateFixture(result);
+    const removed = update === "mend" ? removals(result) : [];
+    for (const { key, line } of removed) {
+      printAside(escapeControls(`${fixture.file}:${line}: ${key}: --update=all removes what did not hold`));
+    }
+    if (update && removed.length === 0) result.updated = updateFixture(result);
     return result;
   } finally {
     bar?.clear();

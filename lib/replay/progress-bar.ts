@@ -1,5 +1,5 @@
 /** A line on the terminal that says how far a long replay is. */
-import { stopwatch } from "../clock.ts";
+import { stopwatch } from "../time/clock.ts";
 import type { Progress } from "./run.ts";
 import { formatOffset } from "./times.ts";
 

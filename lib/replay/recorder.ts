@@ -3,13 +3,13 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { resolve } from "node:path";
 
-import { type ByteString, fromBytes } from "../byte-string.ts";
-import type { CancelTimer, Clock } from "../clock.ts";
-import { isObject, type JsonObject, parseJson } from "../json.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
 import type { LoginTuple } from "../login-tuple.ts";
-import { Counter } from "../metric.ts";
-import type { Metrics } from "../metrics.ts";
+import { Counter } from "../stats/metric.ts";
+import type { Metrics } from "../stats/metrics.ts";
+import { type ByteString, fromBytes } from "../text/byte-string.ts";
+import { isObject, type JsonObject, parseJson } from "../text/json.ts";
+import type { CancelTimer, Clock } from "../time/clock.ts";
 import { LONGEST_LINE } from "./line-reader.ts";
 import { Redaction } from "./redaction.ts";
 

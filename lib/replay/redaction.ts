@@ -6,9 +6,9 @@
  */
 import { randomBytes } from "node:crypto";
 
-import { type Address, formatAddress } from "../address.ts";
-import type { ByteString } from "../byte-string.ts";
-import type { Json, JsonObject } from "../json.ts";
+import { type Address, formatAddress } from "../address/address.ts";
+import type { ByteString } from "../text/byte-string.ts";
+import type { Json, JsonObject } from "../text/json.ts";
 
 /** Rounds of the Feistel network: with 4 it is as good as a random permutation (Luby and Rackoff). */
 const ROUNDS = 4;

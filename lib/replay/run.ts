@@ -1,13 +1,13 @@
 /** Runs one fixture: a real configuration on a virtual clock, with everything outside it captured. */
-import { Background } from "../background.ts";
-import { toText } from "../byte-string.ts";
-import type { HttpRequest } from "../http-client.ts";
-import { parseJson } from "../json.ts";
-import { Limit } from "../limit.ts";
-import { ConfigError, loadConfig, type Loaded } from "../load-config.ts";
-import { escapeControls, Log } from "../log.ts";
+import { ConfigError, loadConfig, type Loaded } from "../configuration/load-config.ts";
+import { escapeControls, Log } from "../log/log.ts";
 import { type ParseDevice, readEndpointArgs } from "../login-tuple.ts";
-import { backgroundLabel, endpointLabel, policyFailed } from "../policy-failure.ts";
+import { backgroundLabel, endpointLabel, policyFailed } from "../lua/policy-failure.ts";
+import type { HttpRequest } from "../net/http-client.ts";
+import { toText } from "../text/byte-string.ts";
+import { parseJson } from "../text/json.ts";
+import { Background } from "../time/background.ts";
+import { Limit } from "../time/limit.ts";
 import type { WebHookSink } from "../webhooks/delivery.ts";
 import type { EndpointCall, Fixture, HttpAnswer } from "./fixture.ts";
 import { HttpAnswers } from "./http-answers.ts";
@@ -94,7 +94,8 @@ class Run {
     const { config, policy, engine, stats } = this.loaded;
     engine.tasks.onBroken = ({ message }) => void (outcome.failure = message);
     const background = new Background({
-      ...{ clock, log },
+      clock,
+      warn: log.warn,
       most: () => config.backgroundTasks,
       run: (name) => this.runBackground(name),
     });

@@ -1,7 +1,7 @@
 /** Where the reports of a replay come from, merged into one stream in the order of their times. */
-import { BYTE_ORDER_MARK } from "../byte-string.ts";
-import { JsonError, parseJson } from "../json.ts";
 import { BodyError, type LoginTuple, type ParseDevice, readLoginTuple } from "../login-tuple.ts";
+import { BYTE_ORDER_MARK } from "../text/byte-string.ts";
+import { JsonError, parseJson } from "../text/json.ts";
 import type { Fixture, InlineReport, ReportFile } from "./fixture.ts";
 import { Heap } from "./heap.ts";
 import { LineReader } from "./line-reader.ts";

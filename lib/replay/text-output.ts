@@ -1,5 +1,5 @@
 /** Results of replays for people. */
-import { escapeControls } from "../log.ts";
+import { escapeControls } from "../log/log.ts";
 import type { Difference } from "./compare.ts";
 import { hasPassed, type Result, type Summary, type Unused } from "./result.ts";
 import { formatOffset } from "./times.ts";
@@ -23,7 +23,7 @@ export function formatResult(result: Result, paint: Paint): string[] {
   ].join(", ");
   const verdict = hasPassed(result) ? paint("green", updated ? "new " : "ok  ") : paint("red", "FAIL");
   const title = `${verdict} ${escapeControls(fixture.name)}  (${fixture.file}: ${counts})`;
-  if (updated) return [title];
+  if (updated) return [title, ...differences.flatMap((difference) => formatUpdate(fixture.file, difference))];
   const shown = differences.slice(0, MOST_DIFFERENCES);
   const more = differences.length - shown.length;
   return [
@@ -31,6 +31,12 @@ export function formatResult(result: Result, paint: Paint): string[] {
     ...shown.flatMap((difference) => formatDifference(fixture.file, difference)),
     ...(more > 0 ? [`  … and ${count(more, "more difference")}`] : []),
   ];
+}
+
+/** What has become of an expectation; the line is that of the former file. */
+function formatUpdate(file: string, difference: Difference): string[] {
+  const [place, ...values] = formatDifference(file, difference);
+  return [`${place}: ${difference.update}`, ...values];
 }
 
 export const formatDifference = (file: string, { key, line, expected, got, at, cause }: Difference): string[] => [

@@ -16,6 +16,10 @@ const MOST_LISTED = 100;
 
 type Parts = Record<string, unknown>;
 
+/** What a plain `--update` leaves alone: the fixture would hold, and no longer say what its name promises. */
+export const removals = ({ differences }: Result): Result["differences"] =>
+  differences.filter(({ update }) => update === "removed");
+
 /**
  * @returns whether the fixture now expects what happened; some things cannot be expected, such as a request without answer
  * @throws {FixtureError} when the file cannot be changed, or was changed since it was read

@@ -4,7 +4,7 @@
  *
  * It counts in whole milliseconds, as the system's does. What is due at the same time runs in the order it was asked for.
  */
-import type { CancelTimer, Clock } from "../clock.ts";
+import type { CancelTimer, Clock } from "../time/clock.ts";
 import { Heap } from "./heap.ts";
 
 interface Timer {

@@ -1,27 +1,17 @@
 /** A YAML file as values that know where they stand, so that each error names its line and key. */
-import {
-  type Alias,
-  type Document,
-  isAlias,
-  isCollection,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  parseDocument,
-} from "yaml";
+import { type Document, isAlias, isCollection, isMap, isScalar, isSeq, type LineCounter, type Node } from "yaml";
 
-import { escapeControls } from "../log.ts";
+import { escapeControls } from "../log/log.ts";
+import { readYaml, type YamlDocument } from "../text/yaml.ts";
 
 /** A JSON value as JavaScript has it. */
 export type Plain = null | boolean | number | string | Plain[] | { [key: string]: Plain };
 
-/** A fixture cannot be used: `file:line: what is wrong`. */
+/** A fixture cannot be used: `file:line: what is wrong`, without a line for a folder of them. */
 export class FixtureError extends Error {
   override name = "FixtureError";
-  constructor(file: string, line: number, problem: string) {
-    super(escapeControls(`${file}:${line}: ${problem}`));
+  constructor(file: string, line: number | undefined, problem: string) {
+    super(escapeControls(`${file}${line === undefined ? "" : `:${line}`}: ${problem}`));
   }
 }
 
@@ -31,21 +21,17 @@ const MOST_VALUES = 1_000_000;
 /** A parsed file, for values to find their lines in. */
 interface Source {
   file: string;
-  document: Document;
   lines: LineCounter;
-  /** What aliases stand for: to look it up takes a walk through the file. */
-  targets: Map<Alias, Node>;
+  targets: YamlDocument["targets"];
   /** How many have become JSON. */
   values: number;
 }
 
 /** @throws {FixtureError} */
 export function parseYaml(file: string, text: string): { document: Document; root: YamlValue } {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const [problem] = document.errors;
-  if (problem) throw new FixtureError(file, lines.linePos(problem.pos[0]).line, problem.message);
-  const source: Source = { file, document, lines, targets: new Map(), values: 0 };
+  const { document, lines, targets, fault } = readYaml(text);
+  if (fault) throw new FixtureError(file, fault.line, fault.message);
+  const source: Source = { file, lines, targets, values: 0 };
   return { document, root: new YamlValue(source, document.contents, "", 1) };
 }
 
@@ -163,9 +149,8 @@ export class YamlValue {
   private resolved(): Node | null | undefined {
     const { node, source } = this;
     if (!isAlias(node)) return node;
-    const target = source.targets.get(node) ?? node.resolve(source.document);
+    const target = source.targets.get(node);
     if (!target) throw this.wrong(`the alias *${node.source} stands for nothing: no anchor &${node.source} before it`);
-    source.targets.set(node, target);
     return target;
   }
 

@@ -1,7 +1,7 @@
 /** How many connections the listeners have: Bun.serve does not say, Linux does. */
 import { readFile } from "node:fs/promises";
 
-import type { Metric } from "../metric.ts";
+import type { Metric } from "./metric.ts";
 
 /** Format: https://www.kernel.org/doc/Documentation/networking/proc_net_tcp.txt */
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];

@@ -1,6 +1,6 @@
 /** The counts of the last 5 minutes in the log, every 5 minutes. */
-import type { CancelTimer, Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
+import type { CancelTimer, Clock } from "../time/clock.ts";
 import type { Stats } from "./stats.ts";
 import { formatCounts } from "./tallies.ts";
 import { LOOK_BACK } from "./window.ts";

@@ -1,7 +1,7 @@
 /** How long requests waited before their command began to run, and how long it ran. */
-import type { Clock } from "../clock.ts";
-import { Histogram } from "../metric.ts";
-import type { Metrics } from "../metrics.ts";
+import type { Clock } from "../time/clock.ts";
+import { Histogram } from "./metric.ts";
+import type { Metrics } from "./metrics.ts";
 import { SlidingCount } from "./window.ts";
 
 /** Seconds: the bounds of the histograms, and of the buckets whose names say them in milliseconds. */

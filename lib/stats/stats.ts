@@ -1,10 +1,17 @@
 /** What the daemon counts for people: on the console, in the log, and in the answer of the stats command. */
-import type { Clock } from "../clock.ts";
-import { BUILT_IN_COMMANDS, type Config, type Policy } from "../config.ts";
-import { Counter } from "../metric.ts";
-import type { Metrics } from "../metrics.ts";
+import type { Clock } from "../time/clock.ts";
+import { Counter } from "./metric.ts";
+import type { Metrics } from "./metrics.ts";
 import { PerfStats } from "./perf.ts";
 import { formatCounts, Tallies } from "./tallies.ts";
+
+/** What there is to be counted, asked for each time, since the console adds to it. */
+export interface StatNames {
+  /** Built-in commands and custom endpoints. */
+  commands: () => Iterable<string>;
+  /** Of custom stats. */
+  custom: () => Iterable<string>;
+}
 
 export class Stats {
   readonly perf: PerfStats;
@@ -17,16 +24,14 @@ export class Stats {
   constructor(
     private readonly clock: Clock,
     private readonly metrics: Metrics,
-    config: Config,
-    policy: Policy,
+    names: StatNames,
   ) {
     this.started = clock.monotonic();
     this.perf = new PerfStats(clock, metrics);
     const commands = new Counter("trackalert_commands_total", "Calls of commands and custom endpoints.", "cmd");
     const custom = new Counter("trackalert_custom_stats_total", "Custom stats, as the policy counts them.", "metric");
-    const names = (): string[] => [...BUILT_IN_COMMANDS, ...policy.endpoints.keys()];
-    this.commands = metrics.add(new Tallies(clock, commands, names));
-    this.custom = metrics.add(new Tallies(clock, custom, () => config.customStats));
+    this.commands = metrics.add(new Tallies(clock, commands, names.commands));
+    this.custom = metrics.add(new Tallies(clock, custom, names.custom));
   }
 
   /** Seconds since the start. */

@@ -1,7 +1,7 @@
 /** Counts by name, such as of commands: since the start for /metrics, and of the last 5 minutes for people. */
-import type { Clock } from "../clock.ts";
-import { escapeControls } from "../log.ts";
-import type { Cell, Counter, Metric } from "../metric.ts";
+import { escapeControls } from "../log/log.ts";
+import type { Clock } from "../time/clock.ts";
+import type { Cell, Counter, Metric } from "./metric.ts";
 import { SlidingCount } from "./window.ts";
 
 /** One name's counts. */

@@ -4,11 +4,11 @@
  * It is made with fetch: that costs half the processor time of node:http, and connections are kept and used again, also
  * over TLS. (The exception is `disableCurlHostVerification` alone, where fetch opens a connection for each request.)
  */
-import type { Clock } from "../clock.ts";
-import type { WebHookSettings } from "../config.ts";
+import type { Clock } from "../time/clock.ts";
 import type { WebHookRequest } from "./hook.ts";
 import type { ReceiverTls } from "./receiver-tls.ts";
 import { readRetryAfter } from "./retry-after.ts";
+import type { WebHookSettings } from "./settings.ts";
 
 /** How an attempt ended. Reasons are a few words, without the url. */
 export type Outcome =

@@ -1,5 +1,5 @@
 /** What the console shows of webhooks, as text. */
-import { escapeControls } from "../log.ts";
+import { escapeControls } from "../log/log.ts";
 import type { WebHookDelivery } from "./delivery.ts";
 import type { Entry } from "./entry.ts";
 import { publicUrl } from "./hook.ts";

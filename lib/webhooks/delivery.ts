@@ -2,18 +2,18 @@
  * Delivers events: each is kept, on disk where there is a state directory, until its receiver has taken it, and tried again
  * when that fails. Hooks take turns, so that none waits for another's receiver.
  */
-import type { ByteString } from "../byte-string.ts";
-import type { CancelTimer, Clock } from "../clock.ts";
-import type { WebHookSettings } from "../config.ts";
-import type { Log } from "../log.ts";
-import { Counter } from "../metric.ts";
-import type { Metrics } from "../metrics.ts";
+import type { Log } from "../log/log.ts";
+import { Counter } from "../stats/metric.ts";
+import type { Metrics } from "../stats/metrics.ts";
+import type { ByteString } from "../text/byte-string.ts";
+import type { CancelTimer, Clock } from "../time/clock.ts";
 import type { Attempt, Outcome } from "./attempt.ts";
 import type { Entry } from "./entry.ts";
 import { EventStore } from "./event-store.ts";
 import { createRequest, publicUrl, type WebHook } from "./hook.ts";
 import { Lane } from "./lane.ts";
 import { askedPause, scheduledPause } from "./retry.ts";
+import type { WebHookSettings } from "./settings.ts";
 
 /** Where events go. */
 export interface WebHookSink {

@@ -1,15 +1,15 @@
 /** What is to be delivered and what was given up: in memory within bounds, and in the spool where there is one. */
-import type { ByteString } from "../byte-string.ts";
-import type { Clock } from "../clock.ts";
-import type { WebHookSettings } from "../config.ts";
-import type { Log } from "../log.ts";
-import { Counter, Gauge } from "../metric.ts";
-import type { Metrics } from "../metrics.ts";
+import type { Log } from "../log/log.ts";
+import { Counter, Gauge } from "../stats/metric.ts";
+import type { Metrics } from "../stats/metrics.ts";
+import type { ByteString } from "../text/byte-string.ts";
+import type { Clock } from "../time/clock.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import type { Entry } from "./entry.ts";
 import { createEvent, type WebHook } from "./hook.ts";
 import { LogFlood } from "./log-flood.ts";
 import { Queue } from "./queue.ts";
+import type { WebHookSettings } from "./settings.ts";
 import type { SpooledEvent } from "./spool-file.ts";
 import { Spool, type SpoolOwner } from "./spool.ts";
 

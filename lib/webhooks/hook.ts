@@ -1,7 +1,7 @@
 /** Custom webhooks: what the configuration says of one, and the request it makes of an event. */
 import { randomBytes } from "node:crypto";
 
-import type { ByteString } from "../byte-string.ts";
+import type { ByteString } from "../text/byte-string.ts";
 
 export interface WebHook {
   /** Counted from 1 in the order of registration. */

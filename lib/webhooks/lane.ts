@@ -1,5 +1,5 @@
 /** The events of one hook that wait, in order, and whether they may leave. */
-import type { CancelTimer } from "../clock.ts";
+import type { CancelTimer } from "../time/clock.ts";
 import { Circuit } from "./circuit.ts";
 import type { Entry } from "./entry.ts";
 import type { WebHook } from "./hook.ts";

@@ -1,6 +1,6 @@
 /** Says an error that repeats once, and then every so often how many more there were. */
-import type { CancelTimer, Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
+import type { CancelTimer, Clock } from "../time/clock.ts";
 
 /** Milliseconds between two lines of the same error. */
 const INTERVAL = 10_000;

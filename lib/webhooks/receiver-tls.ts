@@ -1,6 +1,6 @@
 /** TLS of webhooks: whom to trust, and who we are. */
-import type { WebHookSettings } from "../config.ts";
-import { readAuthorities, readCredentials } from "../tls.ts";
+import { readAuthorities, readCredentials } from "../net/tls.ts";
+import type { WebHookSettings } from "./settings.ts";
 
 type FetchTls = NonNullable<BunFetchRequestInit["tls"]>;
 

@@ -1,6 +1,6 @@
 /** Reads the Retry-After header: seconds, or one of HTTP's three forms of a date (RFC 9110, 10.2.3 and 5.6.7). */
 
-import { MONTHS } from "../months.ts";
+import { MONTHS } from "../text/months.ts";
 
 const MONTH = `(?<month>${MONTHS.join("|")})`;
 const TIME = String.raw`(?<hour>\d\d):(?<minute>\d\d):(?<second>\d\d)`;

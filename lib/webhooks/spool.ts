@@ -8,8 +8,8 @@
  */
 import { join } from "node:path";
 
-import type { CancelTimer, Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
+import type { CancelTimer, Clock } from "../time/clock.ts";
 import type { Entry } from "./entry.ts";
 import { LogFlood } from "./log-flood.ts";
 import { type Change, isCorrupt, moveAside, type SpooledEvent, SpoolFile } from "./spool-file.ts";

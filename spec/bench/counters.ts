@@ -9,10 +9,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { systemClock } from "../../lib/clock.ts";
+import { loadConfig } from "../../lib/configuration/load-config.ts";
 import { SnapshotFile } from "../../lib/counters/snapshot-file.ts";
-import { loadConfig } from "../../lib/load-config.ts";
-import { Log } from "../../lib/log.ts";
+import { Log } from "../../lib/log/log.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 
 const { values } = parseArgs({
   options: { keys: { type: "string", default: "1000000" }, values: { type: "string", default: "3" } },

@@ -9,11 +9,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { toByteString } from "../../lib/byte-string.ts";
-import { systemClock } from "../../lib/clock.ts";
 import { defaultConfig } from "../../lib/config.ts";
-import { Log } from "../../lib/log.ts";
-import { Metrics } from "../../lib/metrics.ts";
+import { Log } from "../../lib/log/log.ts";
+import { Metrics } from "../../lib/stats/metrics.ts";
+import { toByteString } from "../../lib/text/byte-string.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 import { networkAttempt } from "../../lib/webhooks/attempt.ts";
 import { WebHookDelivery } from "../../lib/webhooks/delivery.ts";
 import type { WebHook } from "../../lib/webhooks/hook.ts";

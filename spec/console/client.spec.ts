@@ -37,6 +37,16 @@ describe("-e", () => {
     expect(await runProgram(["-C", control.file, "-e", "x"])).toMatchObject({ code: 1, output, errors: "" });
   });
 
+  test("exits 1 when an error follows what was printed", async () => {
+    await using control = await openControlSocket(() => "a\nError: no");
+    expect(await runProgram(["-C", control.file, "-e", "x"])).toMatchObject({ code: 1, output: "a\nError: no\n" });
+  });
+
+  test("exits 0 when the word stands elsewhere", async () => {
+    await using control = await openControlSocket(() => "no Error: at all\nErrors: 0");
+    expect(await runProgram(["-C", control.file, "-e", "x"])).toMatchObject({ code: 0 });
+  });
+
   test("hands the answer's bytes on as they are", async () => {
     const bytes = Buffer.from("\x1b[31m\x00\r\n ä \u2028 \x80", "utf8");
     await using control = await openControlSocket(() => bytes.toString());

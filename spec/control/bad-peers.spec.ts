@@ -3,9 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import net from "node:net";
 
-import { type ByteString, toByteString } from "../../lib/byte-string.ts";
 import { peerOf } from "../../lib/control/connection.ts";
 import { ControlSession } from "../../lib/control/session.ts";
+import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
 import { connectGreeted, expectServing, nextAnswer, RawPeer, startControl, until } from "../support/control.ts";
 import { CLIENT_NONCE, KEY } from "../support/golden-control.ts";
 import { Random } from "../support/random.ts";

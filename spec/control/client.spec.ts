@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 
-import { type ByteString, toByteString } from "../../lib/byte-string.ts";
-import { systemClock } from "../../lib/clock.ts";
 import { ControlClient } from "../../lib/control/client.ts";
 import { ControlError, ControlSession, LARGEST_MESSAGE } from "../../lib/control/session.ts";
 import { VirtualClock } from "../../lib/replay/virtual-clock.ts";
+import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 import { type RawPeer, startControl, startRawServer } from "../support/control.ts";
 import { ANSWERS, CHUNKS, CLIENT_NONCE, KEY, SERVER_NONCE } from "../support/golden-control.ts";
 import { closedPort } from "../support/web.ts";

@@ -1,10 +1,10 @@
 /** The console of a whole daemon, over its control socket. */
 import { expect, test } from "bun:test";
 
-import { toByteString, toText } from "../../lib/byte-string.ts";
-import { systemClock } from "../../lib/clock.ts";
 import { ControlClient } from "../../lib/control/client.ts";
 import { createKey, formatKey } from "../../lib/control/key.ts";
+import { toByteString, toText } from "../../lib/text/byte-string.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 import { PREAMBLE, startDaemon, type TestDaemon } from "../support/daemon.ts";
 
 const KEY = createKey();

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
-import { type ByteString, toByteString, toText } from "../../lib/byte-string.ts";
 import { ControlServer } from "../../lib/control/server.ts";
-import { Log } from "../../lib/log.ts";
+import { Log } from "../../lib/log/log.ts";
+import { type ByteString, toByteString, toText } from "../../lib/text/byte-string.ts";
 import {
   connectClient,
   connectGreeted,

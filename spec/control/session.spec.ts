@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 
 import nacl from "tweetnacl";
 
-import { type ByteString, toByteString, toText } from "../../lib/byte-string.ts";
 import { ControlError, ControlSession, cutToMessage, LARGEST_MESSAGE } from "../../lib/control/session.ts";
+import { type ByteString, toByteString, toText } from "../../lib/text/byte-string.ts";
 import { ANSWERS, CHUNKS, CLIENT_NONCE, KEY, SERVER_NONCE } from "../support/golden-control.ts";
 import { property } from "../support/random.ts";
 
@@ -220,6 +220,14 @@ describe("an answer that is too long", () => {
     const kept = toText(cut).split("\n")[0]!;
     expect(text.startsWith(kept)).toBe(true);
     expect(toText(cut)).toContain(`(cut: ${bytes(text).length - bytes(kept).length} bytes are missing`);
+  });
+
+  test("keeps an error that ends it", () => {
+    const printed = "x".repeat(LARGEST_MESSAGE);
+    const cut = cutToMessage(bytes(`${printed}\nError: no\nstack traceback:`));
+    expect(cut.length).toBeLessThanOrEqual(LARGEST_MESSAGE);
+    const [, kept, missing] = /^(x+)\nError: no\nstack traceback:\n\(cut: (\d+) bytes are missing/.exec(cut)!;
+    expect(kept!.length + Number(missing)).toBe(printed.length);
   });
 
   test("is cut anywhere when it is not UTF-8", () => {

@@ -1,8 +1,8 @@
 /** What peers that are slow, silent or gone cost. */
 import { describe, expect, test } from "bun:test";
 
-import { type ByteString, toByteString } from "../../lib/byte-string.ts";
 import { type ControlSession, LARGEST_MESSAGE } from "../../lib/control/session.ts";
+import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
 import {
   connectClient,
   connectGreeted,

@@ -6,7 +6,7 @@ import { Counters } from "../../lib/counters/counters.ts";
 import type { FieldShape } from "../../lib/counters/field.ts";
 import { SnapshotFile } from "../../lib/counters/snapshot-file.ts";
 import { SnapshotWriter } from "../../lib/counters/snapshot.ts";
-import { Log } from "../../lib/log.ts";
+import { Log } from "../../lib/log/log.ts";
 import { add, addDb, contentOf, COUNT_MIN, countersOf, HLL, INT, keysOf, totalOf } from "../support/counters.ts";
 import { temporaryFolder } from "../support/daemon.ts";
 import { JumpingClock } from "../support/jumping-clock.ts";

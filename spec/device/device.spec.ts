@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
-import { type ByteString, toByteString } from "../../lib/byte-string.ts";
 import { DeviceParser } from "../../lib/device/device.ts";
 import type { UserAgentRules } from "../../lib/device/user-agent.ts";
+import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
 
 /** A browser is `<family>/<major>.<minor>`, whatever the family's characters. */
 const RULES: UserAgentRules = {
@@ -86,13 +86,16 @@ describe("the cache", () => {
     expect(parser.parse(bytes("mobileapi"), id)[0]).toBe(bytes("app.brand"));
   });
 
-  test("holds 10,000 and forgets the one unused for longest", () => {
+  test("holds 10,000 of the usual length, 16 MiB in all, and forgets the one unused for longest", () => {
     const parser = new DeviceParser();
     const [used, unused] = [parser.parse(imap, id), parser.parse(imap, bytes("unused"))];
     for (let i = 0; i < 9_998; i++) parser.parse(imap, bytes(`id ${i}`));
     expect(parser.parse(imap, id)).toBe(used);
-    parser.parse(imap, bytes("one more"));
-    expect(parser.parse(imap, id)).toBe(used);
+    expect(parser.parse(imap, bytes("unused"))).toBe(unused);
+    for (let i = 0; i < 20_000; i++) {
+      parser.parse(imap, bytes(`${i}`.padEnd(1024, ".")));
+      if (i % 1000 === 0) expect(parser.parse(imap, id)).toBe(used);
+    }
     expect(parser.parse(imap, bytes("unused"))).not.toBe(unused);
   });
 });

@@ -2,9 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 
-import { type ByteString, toByteString, toText } from "../../lib/byte-string.ts";
 import { DeviceParser } from "../../lib/device/device.ts";
 import { readRegexesFile } from "../../lib/device/regexes-file.ts";
+import { type ByteString, toByteString, toText } from "../../lib/text/byte-string.ts";
 
 interface Case {
   protocol: string;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import type { ByteString } from "../../lib/byte-string.ts";
 import { parseImapId } from "../../lib/device/imap-id.ts";
+import type { ByteString } from "../../lib/text/byte-string.ts";
 
 const NOTHING = {
   "imapc.family": "",

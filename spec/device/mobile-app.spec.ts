@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import type { ByteString } from "../../lib/byte-string.ts";
 import { parseMobileApp } from "../../lib/device/mobile-app.ts";
+import type { ByteString } from "../../lib/text/byte-string.ts";
 
 const FULL = {
   "app.brand": "Acme",

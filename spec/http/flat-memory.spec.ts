@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
+import { loadConfig } from "../../lib/configuration/load-config.ts";
 import { Commands } from "../../lib/http/commands.ts";
 import { routeOf } from "../../lib/http/route.ts";
-import { loadConfig } from "../../lib/load-config.ts";
-import { Log } from "../../lib/log.ts";
+import { Log } from "../../lib/log/log.ts";
 import { VirtualClock } from "../../lib/replay/virtual-clock.ts";
 import { temporaryFolder } from "../support/daemon.ts";
 

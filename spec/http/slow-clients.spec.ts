@@ -2,11 +2,11 @@ import { test } from "bun:test";
 import net from "node:net";
 import tls from "node:tls";
 
-import { systemClock } from "../../lib/clock.ts";
 import { readBody } from "../../lib/http/body.ts";
 import { Listeners } from "../../lib/http/listeners.ts";
-import { Log } from "../../lib/log.ts";
-import { Ongoing } from "../../lib/ongoing.ts";
+import { Log } from "../../lib/log/log.ts";
+import { systemClock } from "../../lib/time/clock.ts";
+import { Ongoing } from "../../lib/time/ongoing.ts";
 import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
 import { temporaryFolder } from "../support/daemon.ts";
 

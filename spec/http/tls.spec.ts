@@ -3,11 +3,12 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "no
 import net from "node:net";
 import { join } from "node:path";
 
-import { systemClock } from "../../lib/clock.ts";
+import { ConfigError } from "../../lib/configuration/load-config.ts";
 import { Listeners } from "../../lib/http/listeners.ts";
-import { ConfigError } from "../../lib/load-config.ts";
-import { Log } from "../../lib/log.ts";
-import { dateProblem, readCredentials, readTlsOptions } from "../../lib/tls.ts";
+import { Log } from "../../lib/log/log.ts";
+import { readTlsOptions } from "../../lib/net/tls-options.ts";
+import { dateProblem, readCredentials } from "../../lib/net/tls.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
 import { AUTHORIZATION, startDaemon, temporaryFolder, type TestDaemon } from "../support/daemon.ts";
 import { startProgram } from "../support/program.ts";
@@ -102,6 +103,10 @@ describe.skipIf(NO_OPENSSL !== undefined)(`TLS listeners${NO_OPENSSL ? ` (not ru
       ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"],
       ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"],
     ],
+    ['Protocol = "-ALL,TLSv1.2"', ["-tls1_2"], ["-tls1_3"]],
+    ['Protocol = "ALL,-TLSv1.2"', ["-tls1_3"], ["-tls1_2"]],
+    ['Protocol = "ALL"', ["-tls1_3"], ["-tls1_1", ...WEAK]],
+    ['ECDHParameters = "P-384"', ["-groups", "P-384"], ["-groups", "X25519"]],
     ['Groups = "P-384"', ["-groups", "P-384"], ["-groups", "X25519"]],
     ['Curves = "P-384"', ["-groups", "P-384"], ["-groups", "X25519"]],
     [
@@ -174,12 +179,56 @@ describe.skipIf(NO_OPENSSL !== undefined)(`TLS listeners${NO_OPENSSL ? ` (not ru
   });
 });
 
+describe.skipIf(NO_OPENSSL !== undefined)(`Options${NO_OPENSSL ? ` (not run: ${NO_OPENSSL})` : ""}`, () => {
+  const [strong, stronger] = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"];
+  const ciphers = `CipherString = "${strong}:${stronger}"`;
+
+  test("let the server choose the cipher, if they say so", async () => {
+    using made = certificates();
+    const client = ["-tls1_2", "-cipher", `${stronger}:${strong}`];
+    await using theirs = await startDaemon(listener(ciphers), made.files);
+    expect(await handshake(portOf(theirs), ...client)).toEndWith(stronger);
+    await using ours = await startDaemon(listener(`${ciphers}, Options = "ServerPreference"`), made.files);
+    expect(await handshake(portOf(ours), ...client)).toEndWith(strong);
+  });
+
+  test("switch session tickets off", async () => {
+    using made = certificates();
+    const ticket = async (options: string): Promise<boolean> => {
+      await using daemon = await startDaemon(listener(options), made.files);
+      const command = ["openssl", "s_client", "-connect", `${HOST}:${portOf(daemon)}`, "-tls1_2"];
+      const client = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "ignore" });
+      return (await new Response(client.stdout).text()).includes("TLS session ticket:");
+    };
+    expect(await ticket("")).toBe(true);
+    expect(await ticket('Options = "-SessionTicket"')).toBe(false);
+    expect(await ticket('Options = "-SessionTicket,SessionTicket"')).toBe(true);
+  });
+
+  test("that change nothing are accepted, and said with their line", async () => {
+    using made = certificates();
+    const options = `Ciphersuites = "TLS_AES_256_GCM_SHA384", Options = "-Compression,NoRenegotiation", NumTickets = 2`;
+    await using daemon = await startDaemon(`\n${listener(options)}`, made.files);
+    const said = daemon.logs.filter((line) => line.includes("changes nothing")).toSorted();
+    expect(said.map((line) => line.replace(/^\S*spec\.conf:2: addListener: (.*) changes nothing: .*/, "$1"))).toEqual([
+      "option 'Ciphersuites'",
+      "option 'NumTickets'",
+      "option 'Options -Compression'",
+      "option 'Options NoRenegotiation'",
+    ]);
+  });
+});
+
 describe("options of a TLS listener that are not supported", () => {
   test.each([
-    [
-      [["Ciphersuites", "x"]],
-      "option 'Ciphersuites' is not supported; known are MinProtocol, MaxProtocol, CipherString",
-    ],
+    [[["passphrase", "x"]], "option 'passphrase' is not supported; known are MinProtocol, MaxProtocol, Protocol"],
+    [[["Ciphersuites", "x"]], "option 'Ciphersuites': one of TLS_AES_128_GCM_SHA256, "],
+    [[["Ciphersuites", "TLS_AES_128_CCM_SHA256"]], "option 'Ciphersuites': one of TLS_AES_128_GCM_SHA256, "],
+    [[["Options", "ServerPreference,Nonsense"]], "option 'Options': flags such as -SessionTicket"],
+    [[["Options", "UnsafeLegacyRenegotiation"]], "option 'Options': flags such as -SessionTicket"],
+    [[["Protocol", "TLSv1.1,TLSv1.3"]], "option 'Protocol': versions without a gap"],
+    [[["Protocol", "ALL,-ALL"]], "option 'Protocol': versions without a gap"],
+    [[["Protocol", "TLSv1.4"]], "option 'Protocol': a version from TLSv1.0 to TLSv1.3 expected"],
     [[["1", "x"]], "option '1' is not supported"],
     [[["toString", "x"]], "option 'toString' is not supported"],
     [
@@ -204,7 +253,7 @@ describe("options of a TLS listener that are not supported", () => {
 
   test("are an error of the configuration, with its line", async () => {
     expect(await refusal(`\naddListener("${HOST}:0", true, "a", "b", { passphrase = "x" })`)).toMatch(
-      /spec\.conf:2: addListener: option 'passphrase' is not supported; known are .*SignatureAlgorithms$/,
+      /spec\.conf:2: addListener: option 'passphrase' is not supported; known are .*SignatureAlgorithms.*$/,
     );
   });
 });

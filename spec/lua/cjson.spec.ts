@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { toByteString, toText } from "../../lib/byte-string.ts";
+import { toByteString, toText } from "../../lib/text/byte-string.ts";
 import { startEngine, type TestEngine } from "../support/engine.ts";
 import { property, type Random } from "../support/random.ts";
 

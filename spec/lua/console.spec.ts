@@ -1,8 +1,8 @@
 /** What chunks of the console answer. The way they come in is the control socket's (spec/control). */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { toByteString, toText } from "../../lib/byte-string.ts";
-import { CONSOLE_COMMANDS } from "../../lib/console-commands.ts";
+import { CONSOLE_COMMANDS } from "../../lib/lua/console-commands.ts";
+import { toByteString, toText } from "../../lib/text/byte-string.ts";
 import { startDaemon, type TestDaemon } from "../support/daemon.ts";
 import { startWeb } from "../support/web.ts";
 
@@ -100,7 +100,7 @@ describe("without a value, by what it printed", () => {
 
   test("one that never stops printing is an error, not a full memory", async () => {
     expect(await run("while true do print(('x'):rep(1000000)) end")).toMatch(
-      /^Error: \[string ".*"\]:1: a chunk may print 16777216 bytes/,
+      /^[x\n]+\nError: \[string ".*"\]:1: a chunk may print 16777216 bytes/,
     );
     expect(await run("print('next')")).toBe("next\n");
   });
@@ -112,7 +112,20 @@ describe("an error is answered with where it was", () => {
       /^Error: \S*spec\.conf:\d+: no\nstack traceback:\n\t\[C\]: in function 'error'\n/,
     );
     expect(await run('error("here")')).toStartWith(`Error: [string "error("here")"]:1: here\nstack traceback:\n`);
-    expect(await run("print('lost') error({})")).toMatch(/^Error: table: 0x/);
+    expect(await run("error({})")).toMatch(/^Error: table: 0x/);
+  });
+
+  test("after what was printed", async () => {
+    expect(await run("print('a') error('b', 0)")).toStartWith("a\nError: b\nstack traceback:\n");
+    expect(await run("print('a') while true do print(('x'):rep(1000000)) end")).toMatch(
+      /^a\n[x\n]+\nError: \[string ".*"\]:1: a chunk may print 16777216 bytes/,
+    );
+  });
+
+  test("of a name of wforce's, with a hint", async () => {
+    expect(await run("blacklistIP(newCA('192.0.2.1'), 300, 'x')")).toMatch(
+      /^Error: .*attempt to call a nil value \(global 'blacklistIP'\): blacklistIP is wforce's: .*\n/,
+    );
   });
 
   test("of syntax, as of the chunk itself", async () => {
@@ -179,10 +192,42 @@ describe("commands", () => {
       expect([name, await run(`type(${name})`)]).toEqual([name, "function"]);
     }
   });
+});
 
-  test("a mistake in an address is told", async () => {
-    expect(await run("x = newCA('nobody')")).toBe('newCA: not an IP address: "nobody"\n');
-    expect(await run("newGeoIP2DB('x', '/no/such.mmdb')")).toMatch(/^newGeoIP2DB: x: \/no\/such\.mmdb: .*\n$/);
+describe("a mistake that a policy would go on after is an error", () => {
+  test.each([
+    ["return newCA('nobody')", 'newCA: not an IP address: "nobody"'],
+    ["x = newNetmask('nobody/8')", 'newNetmask: not a netmask: "nobody/8"'],
+    ["newGeoIP2DB('x', '/no/such.mmdb')", /newGeoIP2DB: x: \/no\/such\.mmdb: .*/],
+    ["getGeoIP2DB('none')", 'getGeoIP2DB: no database is named "none": newGeoIP2DB() opens one'],
+    ["lookupCity(newCA('192.0.2.1')).city", "lookupCity: no database: initGeoIPCityDB() opens it"],
+    [
+      "runCustomWebHook('nosuch', '{}')",
+      'runCustomWebHook: no webhook is named "nosuch": addCustomWebHook() registers one',
+    ],
+    ["incCustomStat('nosuch')", 'incCustomStat: no custom stat is named "nosuch": addCustomStat() declares one'],
+    ["durationToSeconds('soon')", 'durationToSeconds: not a duration: "soon"'],
+  ])("%s", async (chunk, problem) => {
+    // The log has some of them once; the console has them each time.
+    for (let i = 0; i < 2; i++) {
+      const [, told] = /^Error: (.*)$/.exec(await run(chunk))!;
+      if (typeof problem === "string") expect(told).toBe(problem);
+      else expect(told).toMatch(problem);
+      expect(daemon.logs).toContain(told!);
+    }
+  });
+
+  test("after what was printed, with all others", async () => {
+    expect(await run("print('a') newCA('b') print('c') newCA('d') return 'e'")).toBe(
+      'a\nc\nError: newCA: not an IP address: "b"\nError: newCA: not an IP address: "d"',
+    );
+    expect(await run("newCA('a') error('b', 0)")).toStartWith('Error: newCA: not an IP address: "a"\nError: b\n');
+  });
+
+  test("but not in the answer of another chunk", async () => {
+    const waiting = run("sleep(0.01) return 'good'");
+    expect(await run("newCA('nobody')")).toStartWith("Error: ");
+    expect(await waiting).toBe("good");
   });
 });
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import type { ByteString } from "../../lib/byte-string.ts";
+import type { ByteString } from "../../lib/text/byte-string.ts";
 import { callEndpoint, PREAMBLE, startDaemon, temporaryFolder, type TestDaemon } from "../support/daemon.ts";
 import { JumpingClock } from "../support/jumping-clock.ts";
 import { startProgram } from "../support/program.ts";

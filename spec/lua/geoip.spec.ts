@@ -3,11 +3,11 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type ByteString, toByteString } from "../../lib/byte-string.ts";
-import { systemClock } from "../../lib/clock.ts";
-import { loadConfig, type Loaded } from "../../lib/load-config.ts";
-import { Log } from "../../lib/log.ts";
+import { loadConfig, type Loaded } from "../../lib/configuration/load-config.ts";
+import { Log } from "../../lib/log/log.ts";
 import { geoipConfiguration } from "../../lib/lua/functions/geoip.ts";
+import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 
 const FIXTURES = join(import.meta.dir, "../../fixtures/geoip");
 const folder = fs.mkdtempSync(join(tmpdir(), "geoip-lua-"));
@@ -198,6 +198,7 @@ describe("a database object", () => {
     expect(await call(loaded, "reload")).toEqual({ a: failed, b: failed });
     expect(await call(loaded, "x")).toEqual({ city: "London" });
     expect(lines).toEqual([`GeoIP database ${failed}`, `GeoIP database ${failed}`]);
+    expect(await loaded.engine.runConsole(toByteString("reloadGeoIPDBs()"))).toBe(toByteString(`Error: ${failed}`));
   });
 });
 
@@ -268,7 +269,7 @@ describe("the deprecated functions", () => {
     const { engine } = loaded;
     for (const definition of geoipConfiguration(engine.geoip, {
       log,
-      complain: engine.complain,
+      complaints: engine.complaints,
       directory: folder,
       folders,
     })) {

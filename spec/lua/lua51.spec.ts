@@ -292,7 +292,7 @@ describe("what a daemon cannot give", () => {
     ["os.execute('true')", "'execute' not supported"],
     ["io.popen('true')", "'popen' not supported"],
     ["debug.sethook()", "debug.sethook is not available: the limit on run time uses the hook"],
-    ["debug.debug()", "debug.debug is not available: there is no terminal"],
+    ["debug.debug()", "debug.debug is not available: there is no terminal: use the console"],
   ])("%s is an error at its line", async (call, message) => {
     using lua = await startEngine();
     expect((await failure(lua, `\nlocal x = ${call}`)).message).toBe(`spec.conf:2: ${message}`);

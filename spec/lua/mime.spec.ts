@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
-import { fromBytes } from "../../lib/byte-string.ts";
+import { fromBytes } from "../../lib/text/byte-string.ts";
 import { startEngine, type TestEngine } from "../support/engine.ts";
 import { property } from "../support/random.ts";
 

@@ -3,10 +3,10 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { type ByteString, toByteString } from "../../lib/byte-string.ts";
-import { systemClock } from "../../lib/clock.ts";
 import { LuaState } from "../../lib/lua/state.ts";
 import { Tasks } from "../../lib/lua/tasks.ts";
+import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 import { startDaemon } from "../support/daemon.ts";
 
 const REFERENCE = readFileSync(join(import.meta.dir, "..", "..", "conf", "reference.lua"), "utf8");

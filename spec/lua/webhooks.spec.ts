@@ -3,12 +3,12 @@ import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 
-import type { ByteString } from "../../lib/byte-string.ts";
-import { checkConfig } from "../../lib/check.ts";
-import { systemClock } from "../../lib/clock.ts";
 import { defaultConfig } from "../../lib/config.ts";
-import { loadConfig } from "../../lib/load-config.ts";
-import { Log } from "../../lib/log.ts";
+import { loadConfig } from "../../lib/configuration/load-config.ts";
+import { Log } from "../../lib/log/log.ts";
+import { checkConfig } from "../../lib/program/check.ts";
+import type { ByteString } from "../../lib/text/byte-string.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 import { makeCertificate, NO_OPENSSL, signCertificate } from "../support/certificates.ts";
 import { PREAMBLE, startDaemon, temporaryFolder } from "../support/daemon.ts";
 import { startReceiver } from "../support/webhooks.ts";

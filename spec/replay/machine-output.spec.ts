@@ -156,7 +156,7 @@ describe("text", () => {
   test("shows no control characters, and colours only on a terminal", async () => {
     using run = await runReplay(FILES);
     expect(run.output).not.toMatch(/[^\n\x20-\x7e]/);
-    using drawn = await runReplay(FILES, { draw: () => {} });
+    using drawn = await runReplay(FILES, { colours: true });
     expect(drawn.output).toContain("\x1b[31mFAIL\x1b[0m ");
   });
 

@@ -3,13 +3,13 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { toByteString } from "../../lib/byte-string.ts";
-import { parseJson } from "../../lib/json.ts";
-import { Log } from "../../lib/log.ts";
+import { Log } from "../../lib/log/log.ts";
 import { readLoginTuple } from "../../lib/login-tuple.ts";
-import { Metrics } from "../../lib/metrics.ts";
 import { Recorder } from "../../lib/replay/recorder.ts";
 import { VirtualClock } from "../../lib/replay/virtual-clock.ts";
+import { Metrics } from "../../lib/stats/metrics.ts";
+import { toByteString } from "../../lib/text/byte-string.ts";
+import { parseJson } from "../../lib/text/json.ts";
 import { AUTHORIZATION, PREAMBLE, temporaryFolder } from "../support/daemon.ts";
 import { startProgram } from "../support/program.ts";
 import { runReplay } from "../support/replay.ts";
@@ -224,9 +224,9 @@ test("a full disk costs reports and not the daemon, is told, and leaves whole li
   const lib = join(import.meta.dir, "..", "..", "lib");
   writeFileSync(
     script,
-    `import { systemClock } from "${lib}/clock.ts";
-    import { Log } from "${lib}/log.ts";
-    import { Metrics } from "${lib}/metrics.ts";
+    `import { systemClock } from "${lib}/time/clock.ts";
+    import { Log } from "${lib}/log/log.ts";
+    import { Metrics } from "${lib}/stats/metrics.ts";
     import { Recorder } from "${lib}/replay/recorder.ts";
     process.on("SIGXFSZ", () => {});
     const [metrics, log] = [new Metrics(), new Log({ sink: (line) => console.log(line) })];

@@ -32,10 +32,10 @@ setCustomEndpoint("e", function(args) return true, { x = 1, y = args.attrs.y or 
 /** Updates a fixture. @returns its text, after a second run has found nothing to change */
 async function update(fixture: string): Promise<string> {
   const files = { "spec.conf": POLICY, "spec.replay.yaml": fixture };
-  using first = await runReplay(files, { update: true });
+  using first = await runReplay(files, { update: "all" });
   const updated = readFileSync(join(first.folder, "spec.replay.yaml"), "utf8");
   expect({ code: first.code, output: first.output.slice(0, 8) }).toEqual({ code: 0, output: "new  spe" });
-  using second = await runReplay({ ...files, "spec.replay.yaml": updated }, { update: true });
+  using second = await runReplay({ ...files, "spec.replay.yaml": updated }, { update: "all" });
   expect({ code: second.code, output: second.output.slice(0, 8) }).toEqual({ code: 0, output: "ok   spe" });
   expect(readFileSync(join(second.folder, "spec.replay.yaml"), "utf8")).toBe(updated);
   return updated;
@@ -59,6 +59,59 @@ test("an absent expect is appended", async () => {
   background:
     f: 2
 `);
+});
+
+describe("an expectation", () => {
+  const run = (expected: string, update: "mend" | "all"): ReturnType<typeof runReplay> =>
+    runReplay({ "spec.conf": POLICY, "spec.replay.yaml": `${HEAD}${REPORTS}${expected}` }, { update });
+  const textOf = ({ folder }: { folder: string }): string => readFileSync(join(folder, "spec.replay.yaml"), "utf8");
+
+  test.each([
+    ["a webhook that did not come", "webhooks: [{ name: a }, { name: a }, { name: gone }]", "expect.webhooks[2]"],
+    ["a count that fell to nothing", "webhook_counts: { gone: 3 }", "expect.webhook_counts.gone"],
+    ["a silence that was broken", "no_webhooks: [a]", "expect.no_webhooks"],
+    ["a stat that is no more", "stats: { custom: { gone: 1 } }", "expect.stats.custom.gone"],
+    ["a function that did not run", "background: { gone: 1 }", "expect.background.gone"],
+    ["a line that was not logged", "logs: [never]", "expect.logs[0]"],
+  ])("is not removed without =all: %s", async (_, expected, key) => {
+    const expectation = `expect:\n  ${expected}\n`;
+    using left = await run(expectation, "mend");
+    expect([left.code, textOf(left)]).toEqual([1, `${HEAD}${REPORTS}${expectation}`]);
+    expect(left.output).toStartWith("FAIL spec");
+    expect(left.aside).toContain(`spec.replay.yaml:8: ${key}: --update=all removes what did not hold\n`);
+    using removed = await run(expectation, "all");
+    expect(removed.code).toBe(0);
+    expect(removed.output).toContain(`\n  spec.replay.yaml:8  ${key}: removed\n    expected `);
+    expect(textOf(removed)).not.toBe(`${HEAD}${REPORTS}${expectation}`);
+  });
+
+  test("that is replaced or added is printed", async () => {
+    using updated = await run("expect:\n  webhooks:\n    - { at: +9m, name: a }\n  stats: { reports: 7 }\n", "mend");
+    expect(updated.code).toBe(0);
+    expect(updated.output.split("\n").slice(0, 15)).toEqual([
+      expect.stringMatching(/^new  spec /),
+      "  spec.replay.yaml:9  expect.webhooks[0].at: replaced",
+      "    expected  +9m",
+      '    got       +1m: a {"login":"joe","n":[1]}',
+      expect.stringMatching(/^    at /),
+      expect.stringMatching(/^    by /),
+      "  spec.replay.yaml:9  expect.webhooks: added",
+      "    expected  nothing",
+      "    got       a no JSON",
+      expect.stringMatching(/^    at /),
+      expect.stringMatching(/^    by /),
+      "  spec.replay.yaml:10  expect.stats.reports: replaced",
+      "    expected  7",
+      "    got       2",
+      "never exercised in spec.conf: endpoint e",
+    ]);
+  });
+
+  test("of an endpoint's value that is gone is not removed either", async () => {
+    const endpoints = "endpoints: [{ at: +1s, name: e, expect: { r_attrs: { gone: 1 } } }]\n";
+    using left = await run(endpoints, "mend");
+    expect([left.code, textOf(left)]).toEqual([1, `${HEAD}${REPORTS}${endpoints}`]);
+  });
 });
 
 test("Lua errors are expected when there were any, and silence is when there was nothing", async () => {
@@ -173,7 +226,7 @@ describe("a file that would be wrong is left alone:", () => {
     ],
   ])("%s", async (_, rest, message) => {
     const fixture = `${HEAD}${rest}\n`;
-    using run = await runReplay({ "spec.conf": POLICY, "spec.replay.yaml": fixture }, { update: true });
+    using run = await runReplay({ "spec.conf": POLICY, "spec.replay.yaml": fixture }, { update: "all" });
     expect({ code: run.code, output: run.output.split("\n")[0] }).toEqual({
       code: 2,
       output: expect.not.stringMatching(/^new/),
@@ -219,7 +272,7 @@ describe("what cannot be expected stays a failure, and the file as it was:", () 
     ["an endpoint that is not there", "", "endpoints: [{ at: +1s, name: gone }]"],
   ])("%s", async (_, policy, rest) => {
     const fixture = `${HEAD}${rest}`;
-    using run = await runReplay({ "spec.conf": policy, "spec.replay.yaml": fixture }, { update: true });
+    using run = await runReplay({ "spec.conf": policy, "spec.replay.yaml": fixture }, { update: "all" });
     expect(run.code).toBe(1);
     expect(readFileSync(join(run.folder, "spec.replay.yaml"), "utf8")).toBe(fixture);
   });
@@ -231,7 +284,7 @@ test("a fixture that was changed meanwhile is not touched", async () => {
   using run = await runReplay(
     { "spec.conf": conf, "spec.replay.yaml": `${HEAD}reports: [{ at: +1s }]` },
     {
-      update: true,
+      update: "all",
       verbose: true,
       print: (line) => {
         const file = /\((.*spec\.replay\.yaml):4\)/.exec(line)?.[1];

@@ -1,13 +1,12 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { defaultConfig, emptyPolicy } from "../../lib/config.ts";
-import { Daemon } from "../../lib/daemon.ts";
-import { loadConfig } from "../../lib/load-config.ts";
-import { Level, Log } from "../../lib/log.ts";
-import { Metrics } from "../../lib/metrics.ts";
+import { loadConfig } from "../../lib/configuration/load-config.ts";
+import { Level, Log } from "../../lib/log/log.ts";
+import { Daemon } from "../../lib/program/daemon.ts";
 import { VirtualClock } from "../../lib/replay/virtual-clock.ts";
 import { logStats } from "../../lib/stats/log.ts";
+import { Metrics } from "../../lib/stats/metrics.ts";
 import { Stats } from "../../lib/stats/stats.ts";
 import { temporaryFolder } from "../support/daemon.ts";
 
@@ -18,15 +17,18 @@ const IDLE =
 
 function setUp() {
   const clock = new VirtualClock(START);
-  const config = defaultConfig();
-  const stats = new Stats(clock, new Metrics(), config, emptyPolicy());
+  const custom = new Set<string>();
+  const stats = new Stats(clock, new Metrics(), {
+    commands: () => ["report", "stats", "readyz", "livez"],
+    custom: () => custom,
+  });
   const lines: [level: Level, line: string][] = [];
   const log = new Log({ sink: (line, level) => lines.push([level, line]) });
-  return { clock, config, stats, lines, end: logStats(stats, { clock, log }) };
+  return { clock, custom, stats, lines, end: logStats(stats, { clock, log }) };
 }
 
 test("every 300 s there are two lines at notice level, and a third when there are custom stats", async () => {
-  const { clock, config, stats, lines, end } = setUp();
+  const { clock, custom, stats, lines, end } = setUp();
   await clock.advanceTo(START + 299_999);
   expect(lines).toEqual([]);
   stats.commands.of("report").add(clock.monotonic());
@@ -36,7 +38,7 @@ test("every 300 s there are two lines at notice level, and a third when there ar
     [Level.notice, IDLE],
     [Level.notice, `${commands} report=1 stats=0`],
   ]);
-  for (const name of ["seen", "failed"]) config.customStats.add(name);
+  for (const name of ["seen", "failed"]) custom.add(name);
   await clock.advanceTo(START + 600_000);
   expect(lines.map(([, line]) => line)).toEqual([
     IDLE,

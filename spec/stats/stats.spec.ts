@@ -1,17 +1,18 @@
 import { describe, expect, test } from "bun:test";
 
-import { defaultConfig, emptyPolicy } from "../../lib/config.ts";
-import type { Reference } from "../../lib/lua/state.ts";
-import { Metrics } from "../../lib/metrics.ts";
+import { Metrics } from "../../lib/stats/metrics.ts";
 import { Stats } from "../../lib/stats/stats.ts";
 import { JumpingClock } from "../support/jumping-clock.ts";
 
+const BUILT_IN = ["report", "stats", "readyz", "livez"];
 const START = Date.UTC(2026, 10, 22);
 
 function setUp() {
   const clock = new JumpingClock(START);
-  const [metrics, config, policy] = [new Metrics(), defaultConfig(), emptyPolicy()];
-  return { clock, metrics, config, policy, stats: new Stats(clock, metrics, config, policy) };
+  const metrics = new Metrics();
+  const names = { commands: new Set(BUILT_IN), custom: new Set<string>() };
+  const stats = new Stats(clock, metrics, { commands: () => names.commands, custom: () => names.custom });
+  return { clock, metrics, names, stats };
 }
 
 const samples = async (metrics: Metrics, name: string): Promise<string[]> =>
@@ -77,10 +78,10 @@ describe("perf stats", () => {
 
 describe("command stats", () => {
   test("name every command and custom endpoint, sorted, zero until called, those of later too", async () => {
-    const { clock, metrics, policy, stats } = setUp();
-    policy.endpoints.set("aaa", 1n as Reference);
+    const { clock, metrics, names, stats } = setUp();
+    names.commands.add("aaa");
     expect(stats.commandsText()).toBe("aaa=0\nlivez=0\nreadyz=0\nreport=0\nstats=0\n");
-    policy.endpoints.set("zzz", 2n as Reference);
+    names.commands.add("zzz");
     stats.commands.of("zzz").add(clock.monotonic());
     stats.commands.of("report").add(clock.monotonic());
     expect(stats.commandsText()).toBe("aaa=0\nlivez=0\nreadyz=0\nreport=1\nstats=0\nzzz=1\n");
@@ -105,9 +106,9 @@ describe("command stats", () => {
 
 describe("custom stats", () => {
   test("are those declared, sorted, and none is no line", async () => {
-    const { clock, config, metrics, stats } = setUp();
+    const { clock, names, metrics, stats } = setUp();
     expect(stats.customText()).toBe("");
-    for (const name of ["seen", "failed"]) config.customStats.add(name);
+    for (const name of ["seen", "failed"]) names.custom.add(name);
     expect(stats.customText()).toBe("failed=0\nseen=0\n");
     stats.custom.of("seen").add(clock.monotonic());
     expect(stats.customText()).toBe("failed=0\nseen=1\n");
@@ -118,8 +119,8 @@ describe("custom stats", () => {
   });
 
   test("cannot forge a line with their names", () => {
-    const { config, stats } = setUp();
-    config.customStats.add("a=1\nb");
+    const { names, stats } = setUp();
+    names.custom.add("a=1\nb");
     expect(stats.customText()).toBe("a=1\\nb=0\n");
   });
 });

@@ -2,12 +2,13 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { type ByteString, toByteString } from "../../lib/byte-string.ts";
-import { systemClock } from "../../lib/clock.ts";
-import { formatListener } from "../../lib/config.ts";
 import type { Execute } from "../../lib/console/answer.ts";
 import { ControlServer } from "../../lib/control/server.ts";
-import { Log } from "../../lib/log.ts";
+import { Log } from "../../lib/log/log.ts";
+import { SHOWS_NIL } from "../../lib/lua/console-commands.ts";
+import { formatListener } from "../../lib/net/listener.ts";
+import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 import { temporaryFolder } from "./daemon.ts";
 
 export const KEY = Buffer.from("spec key of 32 bytes, not random").toString("base64");
@@ -18,7 +19,7 @@ interface ControlSocket extends AsyncDisposable {
   /** A configuration that names the socket and the key. */
   file: string;
   folder: string;
-  /** What the clients have sent. */
+  /** What the clients have sent, without what tells that somebody is at a terminal. */
   chunks: string[];
   server: ControlServer;
 }
@@ -29,7 +30,8 @@ export async function openControlSocket(
 ): Promise<ControlSocket> {
   const chunks: string[] = [];
   const run: Execute = async (chunk) => {
-    const text = Buffer.from(chunk, "latin1").toString();
+    const text = Buffer.from(chunk, "latin1").toString().replace(SHOWS_NIL, "");
+    if (text.startsWith("local path, word = ")) return "" as ByteString; // Tab asks
     chunks.push(text);
     return toByteString(await answer(text)) as ByteString;
   };

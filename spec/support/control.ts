@@ -2,14 +2,14 @@
 import { expect } from "bun:test";
 import net from "node:net";
 
-import { type ByteString, toByteString } from "../../lib/byte-string.ts";
-import { systemClock } from "../../lib/clock.ts";
 import { ControlClient } from "../../lib/control/client.ts";
 import type { ConnectionOptions } from "../../lib/control/connection.ts";
 import { ControlServer } from "../../lib/control/server.ts";
 import { ControlSession } from "../../lib/control/session.ts";
-import { Log } from "../../lib/log.ts";
+import { Log } from "../../lib/log/log.ts";
 import { VirtualClock } from "../../lib/replay/virtual-clock.ts";
+import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 import { KEY } from "./golden-control.ts";
 
 export interface TestServer extends Disposable {

@@ -1,5 +1,3 @@
-/** Counters for specs: keys and values as texts. */
-import type { Clock } from "../../lib/clock.ts";
 import { countMinShape } from "../../lib/counters/count-min.ts";
 import { Counters } from "../../lib/counters/counters.ts";
 import { DistinctField } from "../../lib/counters/distinct-field.ts";
@@ -8,6 +6,8 @@ import { FrequencyField } from "../../lib/counters/frequency-field.ts";
 import { IntField } from "../../lib/counters/int-field.ts";
 import { HASH_KEY_BYTES } from "../../lib/counters/keyed-hash.ts";
 import type { StatsDb } from "../../lib/counters/stats-db.ts";
+/** Counters for specs: keys and values as texts. */
+import type { Clock } from "../../lib/time/clock.ts";
 
 export const INT: FieldShape = { kind: "int" };
 export const HLL: FieldShape = { kind: "hll", bits: 6 };

@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type Clock, systemClock } from "../../lib/clock.ts";
-import { Daemon } from "../../lib/daemon.ts";
+import { loadConfig, type Loaded } from "../../lib/configuration/load-config.ts";
 import { DeviceParser } from "../../lib/device/device.ts";
-import { loadConfig, type Loaded } from "../../lib/load-config.ts";
-import { Log } from "../../lib/log.ts";
+import { Log } from "../../lib/log/log.ts";
 import type { ParseDevice } from "../../lib/login-tuple.ts";
+import { Daemon } from "../../lib/program/daemon.ts";
+import { type Clock, systemClock } from "../../lib/time/clock.ts";
 
 export const PASSWORD = "super";
 

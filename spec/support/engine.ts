@@ -1,7 +1,7 @@
 /** Engines for specs that need Lua but no daemon. */
-import { systemClock } from "../../lib/clock.ts";
-import { Log } from "../../lib/log.ts";
+import { Log } from "../../lib/log/log.ts";
 import { Engine } from "../../lib/lua/engine.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 
 export interface TestEngine extends Disposable {
   engine: Engine;

@@ -1,6 +1,6 @@
 /** The recorded session of fixtures/golden/control.json, as bytes. */
 import golden from "../../fixtures/golden/control.json";
-import { type ByteString, toByteString } from "../../lib/byte-string.ts";
+import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
 
 interface GoldenMessage {
   nonce: string;

@@ -1,5 +1,5 @@
 /** A clock that only moves when it is told to, and whose wall clock can be set; lib/replay/virtual-clock.ts cannot do that. */
-import type { Clock } from "../../lib/clock.ts";
+import type { Clock } from "../../lib/time/clock.ts";
 
 interface Timer {
   /** When it fires, on the monotonic clock. It changes for those that wait for a time of the wall clock. */

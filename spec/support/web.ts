@@ -1,7 +1,7 @@
 /** Servers for specs of what policies send over HTTP. */
 import net from "node:net";
 
-import { LARGEST_BODY } from "../../lib/http-client.ts";
+import { LARGEST_BODY } from "../../lib/net/http-client.ts";
 
 export interface WebServer extends Disposable {
   /** Without a slash at the end. */

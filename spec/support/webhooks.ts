@@ -1,14 +1,15 @@
 /** Delivery of webhooks for specs: real receivers and files, on a clock that moves when it is told to. */
-import { toByteString } from "../../lib/byte-string.ts";
-import { defaultConfig, type WebHookSettings } from "../../lib/config.ts";
-import { Log } from "../../lib/log.ts";
-import { Metrics } from "../../lib/metrics.ts";
+import { defaultConfig } from "../../lib/config.ts";
+import { Log } from "../../lib/log/log.ts";
 import { VirtualClock } from "../../lib/replay/virtual-clock.ts";
+import { Metrics } from "../../lib/stats/metrics.ts";
+import { toByteString } from "../../lib/text/byte-string.ts";
 import { type Attempt, networkAttempt } from "../../lib/webhooks/attempt.ts";
 import { WebHookDelivery } from "../../lib/webhooks/delivery.ts";
 import type { WebHook } from "../../lib/webhooks/hook.ts";
 import { ReceiverTls } from "../../lib/webhooks/receiver-tls.ts";
 import { DEFAULT_ATTEMPTS } from "../../lib/webhooks/retry.ts";
+import type { WebHookSettings } from "../../lib/webhooks/settings.ts";
 
 export const START = Date.UTC(2026, 10, 22, 12);
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { Webhook } from "standardwebhooks";
 
-import { fromBytes, toByteString } from "../../lib/byte-string.ts";
+import { fromBytes, toByteString } from "../../lib/text/byte-string.ts";
 import { createEvent, createRequest, datedUrl, publicUrl, type WebHook } from "../../lib/webhooks/hook.ts";
 
 const HOOK: WebHook = {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { toByteString } from "../../lib/byte-string.ts";
+import { toByteString } from "../../lib/text/byte-string.ts";
 import type { Outcome } from "../../lib/webhooks/attempt.ts";
 import type { WebHookRequest } from "../../lib/webhooks/hook.ts";
 import { temporaryFolder } from "../support/daemon.ts";

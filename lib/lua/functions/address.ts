@@ -7,17 +7,18 @@ import {
   parseAddress,
   parseNetmask,
   UNSET_ADDRESS,
-} from "../../address.ts";
-import { toByteString } from "../../byte-string.ts";
-import { NetmaskGroup } from "../../netmask-group.ts";
+} from "../../address/address.ts";
+import { NetmaskGroup } from "../../address/netmask-group.ts";
+import { toByteString } from "../../text/byte-string.ts";
 import type { Call, HostFunction } from "../call.ts";
+import type { Complaints } from "../complaints.ts";
 import { LuaError } from "../state.ts";
 
 /**
  * Netmask groups live here; Lua holds their numbers, and frees them when it collects them.
- * @param complain tells of an address that is none; the policy goes on without it
+ * @param complaints is told of an address that is none; the policy goes on without it
  */
-export function addressFunctions(complain: (problem: string) => void): Record<string, HostFunction> {
+export function addressFunctions({ tell }: Complaints): Record<string, HostFunction> {
   const groups = new Map<number, NetmaskGroup>();
   let lastGroup = 0;
   const group = (call: Call): NetmaskGroup => groups.get(call.number(1))!;
@@ -29,7 +30,7 @@ export function addressFunctions(complain: (problem: string) => void): Record<st
       body(call) {
         const text = call.text(1);
         const address = parseAddress(text);
-        if (!address) complain(`newCA: not an IP address: ${JSON.stringify(text)}`);
+        if (!address) tell(`newCA: not an IP address: ${JSON.stringify(text)}`);
         const { bytes, port = 0 } = address ?? UNSET_ADDRESS;
         return [toByteString(formatAddress(bytes)), bytes, port];
       },
@@ -41,7 +42,7 @@ export function addressFunctions(complain: (problem: string) => void): Record<st
         const text = call.text(1);
         const mask = parseNetmask(text);
         if (mask) return [toByteString(formatNetmask(mask)), mask.network, mask.bits];
-        complain(`newNetmask: not a netmask: ${JSON.stringify(text)}`);
+        tell(`newNetmask: not a netmask: ${JSON.stringify(text)}`);
         return [toByteString(""), toByteString(""), 0];
       },
     },

@@ -2,13 +2,14 @@
 import nacl from "tweetnacl";
 
 import { version } from "../../../package.json";
-import { type ByteString, toByteString } from "../../byte-string.ts";
-import type { Config, Policy } from "../../config.ts";
-import { CONSOLE_COMMANDS } from "../../console-commands.ts";
+import type { Config } from "../../config.ts";
 import { keyLine } from "../../control/key.ts";
 import type { Stats } from "../../stats/stats.ts";
+import { type ByteString, toByteString } from "../../text/byte-string.ts";
 import type { HostFunction } from "../call.ts";
+import { CONSOLE_COMMANDS } from "../console-commands.ts";
 import type { ConsoleOutput } from "../console-output.ts";
+import type { Policy } from "../policy.ts";
 import { LuaError } from "../state.ts";
 
 /** Columns of a name in lists, as the reference has them. */

@@ -1,21 +1,20 @@
 /** What the prelude (counters.lua) asks of the host. */
-import { toByteString, toText } from "../../byte-string.ts";
 import type { Counters } from "../../counters/counters.ts";
 import { DistinctField } from "../../counters/distinct-field.ts";
 import { FrequencyField } from "../../counters/frequency-field.ts";
 import { IntField } from "../../counters/int-field.ts";
 import { LONGEST_NETWORK, writeNetwork } from "../../counters/network-key.ts";
 import type { AnyField, StatsDb } from "../../counters/stats-db.ts";
-import type { Log } from "../../log.ts";
+import { toByteString, toText } from "../../text/byte-string.ts";
 import type { Call, HostFunction, Returned } from "../call.ts";
+import type { Complaints } from "../complaints.ts";
 import { LuaError, type LuaTable } from "../state.ts";
 import { Type } from "../wasm.ts";
 
 const MOST_KEYS = 100_000_000;
 /** What a 32-bit counter of countmin holds. */
 const MOST_OF_A_VALUE = 0x7fffffff;
-/** A policy may make names up; so many are reported, and so many characters of each. */
-const MOST_REPORTED = 1000;
+/** Characters of a name that a policy made up. */
 const LONGEST_REPORTED = 200;
 
 /** A field of a db. Lua knows it by a number. */
@@ -31,7 +30,6 @@ interface Target {
 export class CounterCalls {
   private readonly dbs: (StatsDb | undefined)[] = [undefined];
   private readonly targets: (Target | undefined)[] = [undefined];
-  private readonly reported = new Set<string>();
   private readonly addressKey = Buffer.alloc(LONGEST_NETWORK);
   /** The key of the call: so many bytes, and where they begin. */
   private keyBytes: Uint8Array = this.addressKey;
@@ -40,7 +38,7 @@ export class CounterCalls {
 
   constructor(
     private readonly counters: Counters,
-    private readonly log: Log,
+    private readonly complaints: Complaints,
   ) {}
 
   /** @param forConfiguration makes a function act in the configuration and on the console alone */
@@ -84,12 +82,8 @@ export class CounterCalls {
     const name = call.text(1);
     const db = this.counters.dbs.get(name);
     if (!db) {
-      if (!this.reported.has(name) && this.reported.size < MOST_REPORTED) {
-        this.reported.add(name);
-        const shown = JSON.stringify(name.slice(0, LONGEST_REPORTED));
-        this.log.error(`getStringStatsDB: no db is named ${shown}: newStringStatsDB() makes one`);
-      }
-      return;
+      const shown = JSON.stringify(name.slice(0, LONGEST_REPORTED));
+      return this.complaints.tellOnce(`getStringStatsDB: no db is named ${shown}: newStringStatsDB() makes one`);
     }
     const fields: LuaTable = new Map();
     for (const field of db.fields) fields.set(toByteString(field.name), this.targets.push({ db, field }) - 1);

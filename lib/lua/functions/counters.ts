@@ -1,10 +1,10 @@
 /** Counters, for the configuration: dbs, and how exact they are. */
-import { toByteString, toText } from "../../byte-string.ts";
 import { LARGEST_BLOCK } from "../../counters/blocks.ts";
 import { formatDbs } from "../../counters/console.ts";
 import { countMinShape } from "../../counters/count-min.ts";
 import type { Counters } from "../../counters/counters.ts";
 import type { FieldShape } from "../../counters/field.ts";
+import { toByteString, toText } from "../../text/byte-string.ts";
 import type { Call, HostFunction } from "../call.ts";
 import type { ConsoleOutput } from "../console-output.ts";
 

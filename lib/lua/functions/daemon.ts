@@ -1,13 +1,17 @@
 /** Functions that configure the daemon: listeners, access, control socket, limits. */
 import { resolve } from "node:path";
 
-import { formatAddress, parseAddress, parseNetmask } from "../../address.ts";
-import { toText } from "../../byte-string.ts";
-import type { Config, Listener } from "../../config.ts";
+import { formatAddress, parseAddress, parseNetmask } from "../../address/address.ts";
+import type { Config } from "../../config.ts";
 import { KEY_BYTES, parseKey } from "../../control/key.ts";
-import type { Log } from "../../log.ts";
-import { readTlsOptions, type Tls, TlsError } from "../../tls.ts";
+import type { Log } from "../../log/log.ts";
+import type { Listener } from "../../net/listener.ts";
+import { TlsError } from "../../net/tls-library.ts";
+import { readTlsOptions } from "../../net/tls-options.ts";
+import type { Tls } from "../../net/tls.ts";
+import { toText } from "../../text/byte-string.ts";
 import type { Call, HostFunction } from "../call.ts";
+import type { Complaints } from "../complaints.ts";
 import { LuaError, type LuaValue } from "../state.ts";
 
 const DEFAULT_CONTROL_PORT = 4004;
@@ -15,11 +19,15 @@ const DEFAULT_CONTROL_PORT = 4004;
 /** The most tasks of a kind that may be asked for. */
 const MOST_TASKS = 1_000_000;
 
-/**
- * What is opened at the start, and stays as it is.
- * @param directory what relative paths are relative to
- */
-export function startFunctions(config: Config, log: Log, directory: string): HostFunction[] {
+interface StartOptions {
+  log: Log;
+  complaints: Complaints;
+  /** What relative paths are relative to. */
+  directory: string;
+}
+
+/** What is opened at the start, and stays as it is. */
+export function startFunctions(config: Config, { log, complaints, directory }: StartOptions): HostFunction[] {
   return [
     {
       name: "setStateDir",
@@ -37,7 +45,7 @@ export function startFunctions(config: Config, log: Log, directory: string): Hos
         if (call.has(3)) call.text(3);
         if (call.has(4)) call.text(4);
         if (call.has(5)) call.table(5);
-        config.listeners.push(secure ? { ...listener, tls: readTls(call, directory) } : listener);
+        config.listeners.push(secure ? { ...listener, tls: readTls(call, directory, log) } : listener);
       },
     },
     {
@@ -57,9 +65,9 @@ export function startFunctions(config: Config, log: Log, directory: string): Hos
       name: "setKey",
       body(call) {
         const key = parseKey(call.text(1));
-        if (!key) throw new LuaError(`setKey: not the base64 of ${KEY_BYTES} bytes`);
-        config.key = key;
-        return true;
+        if (key) config.key = key;
+        else complaints.tell((config.keyProblem = `${call.where()}setKey: not the base64 of ${KEY_BYTES} bytes`));
+        return key !== undefined;
       },
     },
   ];
@@ -129,13 +137,15 @@ function readEndpoint(call: Call, position: number, defaultPort?: number): Liste
 }
 
 /** Arguments 3 to 5 of addListener. @throws {LuaError} when nothing can be served with them */
-function readTls(call: Call, directory: string): Tls {
+function readTls(call: Call, directory: string, log: Log): Tls {
   const files = { certificate: resolve(directory, call.text(3)), key: resolve(directory, call.text(4)) };
   const table = call.has(5) ? call.table(5) : [];
   const text = (value: LuaValue): string => (typeof value === "string" ? toText(value) : String(value));
   try {
-    const options = readTlsOptions([...table].map(([name, value]) => [text(name), text(value)]));
-    return { files, options, where: call.where() };
+    const { options, notes } = readTlsOptions([...table].map(([name, value]) => [text(name), text(value)]));
+    const where = call.where();
+    for (const note of notes) log.info(`${where}addListener: ${note}`);
+    return { files, options, where };
   } catch (error) {
     if (error instanceof TlsError) throw new LuaError(`addListener: ${error.message}`);
     throw error;

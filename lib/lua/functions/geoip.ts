@@ -1,11 +1,12 @@
 /** GeoIP: opening databases, and what the prelude (geoip.lua) asks of the host. */
 import { join, resolve } from "node:path";
 
-import { type ByteString, toByteString, toText } from "../../byte-string.ts";
-import type { GeoIPDatabases } from "../../geoip-databases.ts";
-import type { GeoIPDatabase, Path } from "../../geoip.ts";
-import type { Log } from "../../log.ts";
+import type { GeoIPDatabases } from "../../geoip/geoip-databases.ts";
+import type { GeoIPDatabase, Path } from "../../geoip/geoip.ts";
+import type { Log } from "../../log/log.ts";
+import { type ByteString, toByteString, toText } from "../../text/byte-string.ts";
 import type { Call, HostFunction, Returned } from "../call.ts";
+import type { Complaints } from "../complaints.ts";
 import type { ConsoleOutput } from "../console-output.ts";
 
 /** Where the tools of MaxMind and of Linux distributions put databases. */
@@ -22,14 +23,9 @@ const DEPRECATED = [
 ] as const;
 const deprecatedDatabase = ({ name }: (typeof DEPRECATED)[number]): string => `${name}()`;
 
-/** A policy may make names up; so many are remembered as reported, and so many characters of each message. */
-const MOST_UNKNOWN_NAMES = 1000;
-const LONGEST_PROBLEM = 512;
-
 interface GeoIPOptions {
   log: Log;
-  /** Tells of a database that cannot be opened. */
-  complain: (problem: string) => void;
+  complaints: Complaints;
   /** What the names of files are relative to. */
   directory: string;
   /** Where the deprecated functions look for databases. */
@@ -38,12 +34,12 @@ interface GeoIPOptions {
 
 /** For the configuration: functions that open databases. */
 export function geoipConfiguration(databases: GeoIPDatabases, options: GeoIPOptions): HostFunction[] {
-  const { log, complain, directory, folders = FOLDERS } = options;
+  const { log, complaints, directory, folders = FOLDERS } = options;
   const open = (caller: string, name: string, files: readonly string[]): void => {
     try {
       databases.open(name, files);
     } catch (error) {
-      complain(`${caller}: ${(error as Error).message}`);
+      complaints.tell(`${caller}: ${(error as Error).message}`);
     }
   };
   return [
@@ -73,8 +69,10 @@ export const geoipReloads = (databases: GeoIPDatabases, output: ConsoleOutput): 
     name,
     body() {
       const failures = databases.reload();
+      // They are in the log already.
+      for (const failure of failures) output.fail(failure);
       const text = toByteString(failures.length === 0 ? `${name}() successful` : failures.join("\n"));
-      output.print(`${text}\n` as ByteString);
+      if (failures.length === 0) output.print(`${text}\n` as ByteString);
       return text;
     },
   }));
@@ -83,24 +81,16 @@ export const geoipReloads = (databases: GeoIPDatabases, output: ConsoleOutput): 
  * What geoip.lua asks. A database is a number there, an index of names here, so that a look-up passes no name, and finds
  * what a reload has swapped in.
  */
-export function geoipLookups(databases: GeoIPDatabases, log: Log): Record<string, HostFunction> {
+export function geoipLookups(databases: GeoIPDatabases, { tellOnce }: Complaints): Record<string, HostFunction> {
   const names = DEPRECATED.map(deprecatedDatabase);
   const numbers = new Map<string, number>();
-  const reported = new Set<string>();
-  const reportOnce = (problem: string): void => {
-    const message = problem.slice(0, LONGEST_PROBLEM);
-    if (reported.has(message)) return;
-    if (reported.size >= MOST_UNKNOWN_NAMES) reported.clear();
-    reported.add(message);
-    log.error(message);
-  };
 
   const database = (call: Call): GeoIPDatabase | undefined => {
     const number = call.number(1);
     const name = names[number];
     const found = name === undefined ? undefined : databases.get(name);
     const deprecated = DEPRECATED[number];
-    if (!found && deprecated) reportOnce(`${deprecated.lookup}: no database: ${deprecated.name}() opens it`);
+    if (!found && deprecated) tellOnce(`${deprecated.lookup}: no database: ${deprecated.name}() opens it`);
     return found;
   };
   const byPath = (name: string, find: (call: Call, path: Path) => Returned): HostFunction => ({
@@ -118,7 +108,7 @@ export function geoipLookups(databases: GeoIPDatabases, log: Log): Record<string
       body(call) {
         const name = call.text(1);
         if (!databases.all.has(name)) {
-          reportOnce(`getGeoIP2DB: no database is named ${JSON.stringify(name)}: newGeoIP2DB() opens one`);
+          tellOnce(`getGeoIP2DB: no database is named ${JSON.stringify(name)}: newGeoIP2DB() opens one`);
           return -1;
         }
         let number = numbers.get(name);

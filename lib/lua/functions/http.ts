@@ -1,5 +1,4 @@
 /** HTTP requests of policies: `httpRequest`, and what the module socket.http (modules/socket-http.lua) asks of the host. */
-import { type ByteString, fromBytes, percentDecode, toByteString, toText } from "../../byte-string.ts";
 import {
   checkHeader,
   checkMethod,
@@ -7,7 +6,8 @@ import {
   HttpFailure,
   type HttpRequest,
   type HttpResponse,
-} from "../../http-client.ts";
+} from "../../net/http-client.ts";
+import { type ByteString, fromBytes, percentDecode, toByteString, toText } from "../../text/byte-string.ts";
 import type { Call, Returned } from "../call.ts";
 import { LuaError, type LuaTable, type LuaValue } from "../state.ts";
 import type { WaitingFunction } from "./wait.ts";

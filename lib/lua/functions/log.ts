@@ -1,5 +1,5 @@
 /** The log functions: `infoLog(message, {key=value})` and its kin. */
-import { formatFields, Level, type Log } from "../../log.ts";
+import { formatFields, Level, type Log } from "../../log/log.ts";
 import type { Call, HostFunction } from "../call.ts";
 import { Type } from "../wasm.ts";
 

@@ -1,9 +1,10 @@
 /** What the prelude's Lua 5.1 names, modules and system functions (lua51.lua, require.lua, system.lua) ask of the host. */
-import { toByteString } from "../../byte-string.ts";
-import type { Clock } from "../../clock.ts";
+import { type ByteString, toByteString } from "../../text/byte-string.ts";
+import type { Clock } from "../../time/clock.ts";
 import type { HostFunction } from "../call.ts";
 import { systemErrorNumber } from "../host-files.ts";
 import type { Tasks } from "../tasks.ts";
+import { UNAVAILABLE } from "../unavailable.ts";
 
 export function lua51Functions(): Record<string, HostFunction> {
   const names = ["log10", "cosh", "sinh", "tanh"] as const;
@@ -17,6 +18,11 @@ export function requireFunctions(tasks: Tasks): Record<string, HostFunction> {
   };
 }
 
+/** @param onCompiled takes what a file compiled to, before it runs */
+export const sourceFunctions = (onCompiled: (chunk: ByteString) => void): Record<string, HostFunction> => ({
+  compiled: { name: "loadfile", body: ({ state, thread }) => onCompiled(state.dump(thread)) },
+});
+
 export function systemFunctions(clock: Clock): Record<string, HostFunction> {
   return {
     getenv: {
@@ -25,6 +31,10 @@ export function systemFunctions(clock: Clock): Record<string, HostFunction> {
         const value = process.env[call.text(1)];
         return [value === undefined ? undefined : toByteString(value)];
       },
+    },
+    unavailable: {
+      name: "unavailable",
+      body: () => toByteString(Array.from(UNAVAILABLE, ([name, instead]) => `${name}: ${instead}`).join("\n")),
     },
     clock: { name: "clock", body: () => clock.cpu() },
     error_number: { name: "error_number", body: (call) => systemErrorNumber(call.number(1)) },

@@ -1,6 +1,6 @@
 /** The Lua modules that come with the engine, and what they ask of the host. */
-import { type ByteString, fromBytes, toByteString, toText } from "../../byte-string.ts";
-import type { Clock } from "../../clock.ts";
+import { type ByteString, fromBytes, toByteString, toText } from "../../text/byte-string.ts";
+import type { Clock } from "../../time/clock.ts";
 import type { HostFunction } from "../call.ts";
 import cjsonDecode from "../modules/cjson-decode.lua" with { type: "text" };
 import cjsonEncode from "../modules/cjson-encode.lua" with { type: "text" };

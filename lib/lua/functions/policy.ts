@@ -1,6 +1,6 @@
 /** Functions that register a policy's functions. */
-import type { Policy } from "../../config.ts";
 import type { HostFunction } from "../call.ts";
+import type { Policy } from "../policy.ts";
 import { LuaError, type LuaState } from "../state.ts";
 
 /** @param reservedNames names that a custom endpoint may not take */

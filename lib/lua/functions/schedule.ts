@@ -1,8 +1,10 @@
 /** Background functions and when they run. */
-import type { Config, Policy } from "../../config.ts";
-import type { Log } from "../../log.ts";
-import { nextCronTime, parseDuration, type Schedule, type Timing } from "../../schedule.ts";
+import type { Config } from "../../config.ts";
+import { nextCronTime } from "../../time/cron.ts";
+import { parseDuration, type Schedule, type Timing } from "../../time/schedule.ts";
 import type { Call, HostFunction } from "../call.ts";
+import type { Complaints } from "../complaints.ts";
+import type { Policy } from "../policy.ts";
 import { LuaError, type LuaState } from "../state.ts";
 
 /** Says that the function of a schedule does not exist; undefined when it does. */
@@ -63,12 +65,12 @@ export function scheduleFunctions(config: Config, policy: Policy, state: LuaStat
 }
 
 /** For policies: the seconds of a duration, 0 and an error in the log when it is none. */
-export const durationToSeconds = (log: Log): HostFunction => ({
+export const durationToSeconds = ({ tell }: Complaints): HostFunction => ({
   name: "durationToSeconds",
   body(call) {
     const text = call.text(1);
     const seconds = parseDuration(text);
-    if (seconds === undefined) log.error(`durationToSeconds: not a duration: ${JSON.stringify(text)}`);
+    if (seconds === undefined) tell(`durationToSeconds: not a duration: ${JSON.stringify(text)}`);
     return seconds ?? 0;
   },
 });

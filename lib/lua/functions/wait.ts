@@ -1,5 +1,5 @@
 /** Functions that suspend the task that calls them. */
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../time/clock.ts";
 import type { Call, Returned } from "../call.ts";
 
 /** A function that waits: it begins an operation and answers its result. */

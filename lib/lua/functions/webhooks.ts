@@ -1,14 +1,15 @@
 /** Custom webhooks: registering them, sending, and what the console shows of them. */
 import { resolve } from "node:path";
 
-import { type ByteString, percentDecode, toByteString, toText } from "../../byte-string.ts";
-import type { WebHookSettings } from "../../config.ts";
-import type { Log } from "../../log.ts";
+import type { Log } from "../../log/log.ts";
+import { type ByteString, percentDecode, toByteString, toText } from "../../text/byte-string.ts";
 import { formatDeadLetters, formatHooks, formatQueue } from "../../webhooks/console.ts";
 import type { WebHookDelivery, WebHookSink } from "../../webhooks/delivery.ts";
 import { datedUrl, standardKey, type WebHook } from "../../webhooks/hook.ts";
 import { DEFAULT_ATTEMPTS } from "../../webhooks/retry.ts";
+import type { WebHookSettings } from "../../webhooks/settings.ts";
 import type { Call, HostFunction } from "../call.ts";
+import type { Complaints } from "../complaints.ts";
 import type { ConsoleOutput } from "../console-output.ts";
 import { LuaError } from "../state.ts";
 
@@ -59,17 +60,15 @@ export function webhookConfiguration(settings: WebHookSettings, log: Log, direct
 }
 
 /** For policies: hands an event over and returns at once. */
-export const runCustomWebHook = (settings: WebHookSettings, sink: WebHookSink, log: Log): HostFunction => ({
+export const runCustomWebHook = (settings: WebHookSettings, sink: WebHookSink, { tell }: Complaints): HostFunction => ({
   name: "runCustomWebHook",
   body(call) {
     const name = call.text(1);
     const data = call.bytes(2);
     const hook = settings.hooks.find((candidate) => candidate.name === name);
-    if (hook) sink.send(hook, data);
-    else {
-      const shown = JSON.stringify(name.slice(0, LONGEST_NAME));
-      log.error(`runCustomWebHook: no webhook is named ${shown}: addCustomWebHook() registers one`);
-    }
+    if (hook) return sink.send(hook, data);
+    const shown = JSON.stringify(name.slice(0, LONGEST_NAME));
+    tell(`runCustomWebHook: no webhook is named ${shown}: addCustomWebHook() registers one`);
   },
 });
 

@@ -78,8 +78,8 @@ end
 
 -- The redirect's target, when it is to be followed.
 local function target(request, place, method, code, headers, count)
-  local location = REDIRECTS[code] and headers.location and match(headers.location, "^%s*(.-)%s*$")
-  if not location or location == "" or request.redirect == false then return nil end
+  local location = REDIRECTS[code] and headers.location and match(headers.location, "^%s*(.*%S)")
+  if not location or request.redirect == false then return nil end
   if method ~= "GET" and method ~= "HEAD" then return nil end
   local most = request.maxredirects
   if most ~= false and count >= (tonumber(most) or MOST_REDIRECTS) then return nil end

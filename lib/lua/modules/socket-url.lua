@@ -112,7 +112,7 @@ end
 
 local function absolute_path(base, relative)
   if sub(relative, 1, 1) == "/" then return remove_dots(relative) end
-  return remove_dots(gsub(base, "[^/]*$", "") .. relative)
+  return remove_dots((match(base, "^.*/") or "") .. relative)
 end
 
 -- absolute(base, relative): where a link leads. The base may be parsed already.

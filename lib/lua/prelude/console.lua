@@ -76,7 +76,7 @@ function render(value, state, depth)
   return "{" .. indent .. concat(texts, "," .. indent) .. "\n" .. rep("  ", depth) .. "}"
 end
 
--- A chunk's results as one text, nil when there is nothing but nil.
+-- A chunk's results as one text, nil when there is nothing but nil; and how many there are.
 local function answer(...)
   local texts, found = {}, false
   for i = 1, select("#", ...) do
@@ -84,7 +84,7 @@ local function answer(...)
     found = found or value ~= nil
     texts[i] = type(value) == "string" and value or render(value, { left = MOST_VALUES, path = {} }, 0)
   end
-  return found and concat(texts, "\t") or nil
+  return found and concat(texts, "\t") or nil, #texts
 end
 
 return function(chunk)

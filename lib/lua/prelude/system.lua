@@ -1,12 +1,14 @@
 -- The parts of `os`, `io` and `debug` that a daemon's Lua needs otherwise than a program's.
 local host, blamed = ...
+local gmatch = string.gmatch
 local error, pcall, number_type, modf, tointeger = error, pcall, math.type, math.modf, math.tointeger
 local open, remove, rename, date = io.open, os.remove, os.rename, os.date
 local error_number = host.error_number
 
--- It would end the daemon without the shutdown that others rely on.
-function os.exit()
-  error("os.exit is not available: use shutdown()", 2)
+for name, library, field, instead in gmatch(host.unavailable(), "((%w+)%.(%w+)): ([^\n]+)") do
+  _G[library][field] = function()
+    error(name .. " is not available: " .. instead, 2)
+  end
 end
 
 -- All reports would wait for the command.
@@ -17,14 +19,6 @@ end
 
 function io.popen()
   error("'popen' not supported", 2)
-end
-
-function debug.sethook()
-  error("debug.sethook is not available: the limit on run time uses the hook", 2)
-end
-
-function debug.debug()
-  error("debug.debug is not available: there is no terminal", 2)
 end
 
 os.clock, os.getenv = host.clock, host.getenv

@@ -1,0 +1,57 @@
+/** What `--check-config` prints: a line for each kind of thing, then warnings, then `OK` if it is. */
+import { escapeControls, formatTime } from "../log/log.ts";
+import type { Check, Inventory } from "./check.ts";
+
+/** @returns lines fit to be shown; errors are not among them */
+export function formatCheck({ config, inventory, warnings }: Check, failed: boolean): string[] {
+  const kinds = inventory ? describe(inventory) : {};
+  const rows = Object.entries({ configuration: [config], ...kinds });
+  const width = Math.max(...rows.map(([kind]) => kind.length)) + 2;
+  const lines = rows.map(([kind, found]) => `${kind.padEnd(width)}${found.length === 0 ? "none" : found.join(", ")}`);
+  lines.push(...warnings.map((warning) => `warning: ${warning}`));
+  if (!failed) lines.push("OK");
+  return lines.map(escapeControls);
+}
+
+function describe(inventory: Inventory): Record<string, readonly string[]> {
+  const {
+    listeners,
+    controlSocket,
+    acl,
+    reportFunction,
+    webhooks,
+    endpoints,
+    schedules,
+    geoip,
+    customStats,
+    counters,
+  } = inventory;
+  return {
+    listeners: listeners.map(describeListener),
+    "control socket": controlSocket === null ? [] : [controlSocket],
+    ACL: acl,
+    "report function": reportFunction ? ["set"] : [],
+    webhooks: webhooks.map(({ name, receiver, signed, kafka }) => {
+      const notes = `${signed ? ", signed" : ""}${kafka ? ", Kafka" : ""}`;
+      return `${name} (${receiver}${notes})`;
+    }),
+    endpoints,
+    "scheduled functions": schedules.map(({ name, timing, next }) => {
+      const when = timing.kind === "cron" ? timing.expression : `every ${timing.seconds} s`;
+      return `${name} (${when}; next ${next ? formatTime(next.getTime()) : "never"})`;
+    }),
+    "GeoIP databases": geoip.map(({ name, type, built }) =>
+      built ? `${name} (${type}, built ${formatTime(built.getTime())})` : `${name} (not open)`,
+    ),
+    "custom stats": customStats,
+    counters: counters.map(
+      ({ name, window, windows, fields }) => `${name} (${windows} × ${window} s: ${fields.join(", ")})`,
+    ),
+  };
+}
+
+function describeListener({ address, tls }: Inventory["listeners"][number]): string {
+  if (!tls) return address;
+  const until = tls.validUntil ? ` until ${formatTime(tls.validUntil.getTime())}` : "";
+  return `${address} (TLS, ${tls.certificate}${until})`;
+}

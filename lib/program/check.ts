@@ -1,0 +1,222 @@
+/** `--check-config`: loads all that a start would load, opens nothing, and tells what there is and what looks wrong. */
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+
+import type { Config } from "../config.ts";
+import { ConfigError, loadConfig, type Loaded, missingKey } from "../configuration/load-config.ts";
+import { readRegexesFile, RegexesFileError } from "../device/regexes-file.ts";
+import { Level, Log } from "../log/log.ts";
+import { shortChunkName } from "../lua/engine.ts";
+import { findUnknownNames } from "../lua/unknown-names.ts";
+import { formatListener, type HttpListener } from "../net/listener.ts";
+import { dateProblem, readCredentials } from "../net/tls.ts";
+import { fewFiles } from "../stats/process.ts";
+import type { ByteString } from "../text/byte-string.ts";
+import type { Clock } from "../time/clock.ts";
+import { nextCronTime } from "../time/cron.ts";
+import type { Timing } from "../time/schedule.ts";
+import { datedUrl, type WebHook } from "../webhooks/hook.ts";
+
+/** What a configuration sets up. Nothing in it is secret. */
+export interface Inventory {
+  listeners: { address: string; tls: { certificate: string; validUntil: Date | null } | null }[];
+  controlSocket: string | null;
+  acl: readonly string[];
+  reportFunction: boolean;
+  /** `receiver` is the url without what may be secret in it: user, path and query. */
+  webhooks: { name: string; receiver: string; signed: boolean; kafka: boolean }[];
+  endpoints: string[];
+  schedules: { name: string; timing: Timing; next: Date | null }[];
+  /** `built` is null for a database that cannot be opened. */
+  geoip: { name: string; file: string | null; type: string | null; built: Date | null }[];
+  customStats: string[];
+  /** `window` in seconds, `fields` as `name kind`. */
+  counters: { name: string; window: number; windows: number; fields: string[] }[];
+}
+
+export interface Check {
+  config: string;
+  /** Null when the configuration cannot be loaded. */
+  inventory: Inventory | null;
+  warnings: string[];
+  /** Why a daemon would not start; none when it would, as far as can be told without opening a port. */
+  errors: string[];
+}
+
+const DAY = 86_400_000;
+/** Milliseconds. MaxMind's license wants a database replaced within 30 days of its successor's release. */
+const OLD_DATABASE = 30 * DAY;
+/** Characters of a password. */
+const SHORT_PASSWORD = 12;
+/** Of the reference's own configurations and manual. */
+const KNOWN_PASSWORDS = ["super", "--WEBPWD", "secret", "password", "wforce", "trackalert"];
+const LOOPBACK = /^(?:localhost|127\.[\d.]+|\[::1\])$/;
+
+/**
+ * @param file the configuration, as the user named it
+ * @param regexes the file of `-R`
+ */
+export async function checkConfig(file: string, regexes: string | undefined, clock: Clock): Promise<Check> {
+  const check: Check = { config: file, inventory: null, warnings: [], errors: [] };
+  const log = new Log({ sink: (line) => check.warnings.push(line), level: Level.warning });
+  try {
+    if (regexes !== undefined) check.warnings.push(...(await readRegexesFile(regexes)).problems);
+  } catch (error) {
+    if (!(error instanceof RegexesFileError)) throw error;
+    check.errors.push(error.message);
+  }
+  try {
+    const chunks: ByteString[] = [];
+    const loaded = await loadConfig(file, { clock, log, inert: true, onCompiled: (chunk) => void chunks.push(chunk) });
+    check.warnings.push(...(await unknownNames(loaded, chunks, file)));
+    check.inventory = takeInventory(loaded, clock.now(), check);
+    check.warnings.push(...doubts(loaded, check.inventory, clock.now()));
+    loaded.engine.close();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    check.errors.push(error.message);
+  }
+  return check;
+}
+
+/** The configuration is called as the user named it, as in its errors. */
+async function unknownNames({ engine }: Loaded, chunks: readonly ByteString[], file: string): Promise<string[]> {
+  const main = shortChunkName(file);
+  const problems = await findUnknownNames(engine, chunks, main);
+  return problems.map((problem) => (problem.startsWith(`${main}:`) ? file + problem.slice(main.length) : problem));
+}
+
+function takeInventory(
+  { config, policy, engine, counters, receiverTls }: Loaded,
+  now: number,
+  check: Check,
+): Inventory {
+  const key = missingKey(config);
+  if (key) check.errors.push(key);
+  check.errors.push(...doubleAddresses(config));
+  try {
+    receiverTls.load();
+  } catch (error) {
+    check.errors.push((error as Error).message);
+  }
+  return {
+    listeners: config.listeners.map((listener) => describeListener(listener, now, check)),
+    controlSocket: config.controlSocket ? formatListener(config.controlSocket) : null,
+    acl: config.acl,
+    reportFunction: policy.report !== undefined,
+    webhooks: config.webhooks.hooks.map((hook) => ({
+      name: hook.name,
+      receiver: receiverOf(hook),
+      signed: hook.secret !== undefined,
+      kafka: hook.kafka,
+    })),
+    endpoints: [...policy.endpoints.keys()],
+    schedules: Array.from(config.schedules, ({ name, timing }) => ({ name, timing, next: nextTime(timing, now) })),
+    geoip: Array.from(engine.geoip.all, ([name, { database }]) => ({
+      name,
+      file: database?.file ?? null,
+      type: database?.type ?? null,
+      built: database?.built ?? null,
+    })),
+    customStats: [...config.customStats],
+    counters: Array.from(
+      counters.dbs,
+      ([
+        name,
+        {
+          shape: { window, windows, fields },
+        },
+      ]) => ({
+        ...{ name, window, windows },
+        fields: Array.from(fields, ([field, { kind }]) => `${field} ${kind}`),
+      }),
+    ),
+  };
+}
+
+/** Port 0 is another one each time. */
+function doubleAddresses({ listeners, controlSocket }: Config): Iterable<string> {
+  const all = [...listeners, ...(controlSocket ? [controlSocket] : [])].filter(({ port }) => port !== 0);
+  const addresses = all.map(formatListener);
+  const double = new Set(addresses.filter((address, i) => addresses.indexOf(address) < i));
+  return Array.from(double, (address) => `cannot listen on ${address} twice (addListener, controlSocket)`);
+}
+
+/** Reads its certificate as a start does. */
+function describeListener(listener: HttpListener, now: number, check: Check): Inventory["listeners"][number] {
+  const address = formatListener(listener);
+  if (!listener.tls) return { address, tls: null };
+  const { files, where } = listener.tls;
+  try {
+    const credentials = readCredentials(files);
+    const problem = dateProblem(credentials, now);
+    if (problem) check.warnings.push(problem);
+    return { address, tls: { certificate: files.certificate, validUntil: credentials.validUntil } };
+  } catch (error) {
+    check.errors.push(`${where}${(error as Error).message}`);
+    return { address, tls: { certificate: files.certificate, validUntil: null } };
+  }
+}
+
+/** Services such as Slack put a secret into the path. */
+function receiverOf({ url }: WebHook): string {
+  const { origin, pathname, search } = new URL(datedUrl(url, 0));
+  return pathname + search === "/" ? origin : `${origin}/…`;
+}
+
+function nextTime(timing: Timing, now: number): Date | null {
+  const next = timing.kind === "interval" ? now + timing.seconds * 1000 : nextCronTime(timing.expression, now);
+  return next === undefined ? null : new Date(next);
+}
+
+/** What is allowed, and likely a mistake. */
+function* doubts({ config }: Loaded, inventory: Inventory, now: number): Iterable<string> {
+  const { hooks, tls } = config.webhooks;
+  if (config.listeners.length === 0) yield "no listener: nothing is served (addListener)";
+  yield* passwordDoubts(config.webserverPassword);
+  if (!config.key && !config.controlSocket) yield "no key and no control socket: no console (setKey, controlSocket)";
+  if (!inventory.reportFunction) yield "no report function: reports are counted, nothing else (setReport)";
+  if (!tls.verifyPeer) yield "webhooks go to receivers with any certificate (disableCurlPeerVerification)";
+  else if (!tls.verifyHost)
+    yield "webhooks go to receivers with the certificate of any host (disableCurlHostVerification)";
+  for (const hook of hooks) {
+    const { protocol, hostname } = new URL(datedUrl(hook.url, 0));
+    if (protocol === "http:" && !LOOPBACK.test(hostname)) yield `webhook ${quote(hook.name)} is sent without TLS`;
+  }
+  for (const { name, built } of inventory.geoip) {
+    const days = built ? Math.floor((now - built.getTime()) / DAY) : 0;
+    if (days * DAY > OLD_DATABASE) yield `GeoIP database ${quote(name)} is ${days} days old`;
+  }
+  for (const { name, next } of inventory.schedules) {
+    if (!next) yield `background function ${quote(name)} never runs: its time never comes`;
+  }
+  const files = fewFiles(config.maxWebserverConns);
+  if (files) yield files;
+  if (inventory.counters.length > 0 && config.stateDir === undefined) {
+    yield "no state directory: counters end with the daemon (setStateDir)";
+  }
+  if (config.stateDir !== undefined) yield* stateDirDoubts(config.stateDir);
+}
+
+function* passwordDoubts(password: Config["webserverPassword"]): Iterable<string> {
+  if (!password) yield "no password: requests that need one are refused (setWebserverPassword)";
+  else if (KNOWN_PASSWORDS.includes(password)) yield "the password is one that everybody knows (setWebserverPassword)";
+  else if (password.length < SHORT_PASSWORD) {
+    yield `the password has less than ${SHORT_PASSWORD} characters (setWebserverPassword)`;
+  }
+}
+
+/** The daemon makes the folder if need be. */
+function* stateDirDoubts(stateDir: string): Iterable<string> {
+  let folder = stateDir;
+  while (!existsSync(folder)) folder = dirname(folder);
+  try {
+    if (!statSync(folder).isDirectory()) yield `state directory ${quote(stateDir)}: ${quote(folder)} is no directory`;
+    else accessSync(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const problem = (error as NodeJS.ErrnoException).code;
+    yield `state directory ${quote(stateDir)}: nothing can be written into ${quote(folder)}: ${problem}`;
+  }
+}
+
+const quote = (name: string): string => JSON.stringify(name);
