@@ -30,6 +30,8 @@ interface Target {
 export class CounterCalls {
   private readonly dbs: (StatsDb | undefined)[] = [undefined];
   private readonly targets: (Target | undefined)[] = [undefined];
+  /** What {@link find} has answered. */
+  private readonly found = new Map<StatsDb, [number: number, fields: LuaTable]>();
   private readonly addressKey = Buffer.alloc(LONGEST_NETWORK);
   /** The key of the call: so many bytes, and where they begin. */
   private keyBytes: Uint8Array = this.addressKey;
@@ -85,9 +87,13 @@ export class CounterCalls {
       const shown = JSON.stringify(name.slice(0, LONGEST_REPORTED));
       return this.complaints.tellOnce(`getStringStatsDB: no db is named ${shown}: newStringStatsDB() makes one`);
     }
-    const fields: LuaTable = new Map();
-    for (const field of db.fields) fields.set(toByteString(field.name), this.targets.push({ db, field }) - 1);
-    return [this.dbs.push(db) - 1, fields];
+    let found = this.found.get(db);
+    if (!found) {
+      const fields: LuaTable = new Map();
+      for (const field of db.fields) fields.set(toByteString(field.name), this.targets.push({ db, field }) - 1);
+      this.found.set(db, (found = [this.dbs.push(db) - 1, fields]));
+    }
+    return found;
   }
 
   /** Arguments: the db, what was given for a field, and the name of the function. */
