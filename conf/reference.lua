@@ -8,14 +8,15 @@
 
 --- The daemon ---------------------------------------------------------------------------------------------------------
 
-addListener("127.0.0.1:8084", false, "", "", {}) -- (C) address and port, TLS, certificate, key, options. May be called often
+addListener("127.0.0.1:8084", false, "", "", {}) -- (C) address and port, TLS, certificate, key, options. May be called often;
+-- [::] also serves IPv4, unless that has a listener of its own on the port
 addListener("[::1]:8443", true, "cert.pem", "key.pem", { minimum_protocol = "TLSv1.2" }) -- (C) with TLS: PEM files and the
 -- options MinProtocol, MaxProtocol (TLSv1.0 to TLSv1.3), Protocol, CipherString, Groups, SignatureAlgorithms, Options
 webserver("127.0.0.1:8084", "password") -- (C) deprecated: addListener and setWebserverPassword in one
-setWebserverPassword("password") -- (C) for HTTP basic authentication, any user name. Without one, what needs it is refused
+setWebserverPassword("password") -- (C) for HTTP basic authentication, any user name; any bytes. Without one, what needs it is refused
 setMetricsNoPassword() -- (C) /metrics needs no password
 setMaxWebserverConns(10000) -- (C) requests in flight; more are answered 503
-addACL("192.0.2.0/24") -- (C) adds to who may connect; "!192.0.2.1/32" excludes
+addACL("192.0.2.0/24") -- (C) adds to who may connect; "!192.0.2.1/32" excludes; ::ffff:192.0.2.0/120 is 192.0.2.0/24
 setACL({ "127.0.0.0/8", "::1/128" }) -- (C) replaces who may connect
 controlSocket("127.0.0.1:4004") -- (C) where the console listens; port 4004 unless given
 setKey("base64 of 32 bytes") -- (C) the key of the console; answers true, or false when it is none
@@ -35,11 +36,11 @@ help() -- lists the commands
 stats() -- how many reports have been received
 showACL() -- the netmasks of peers that may connect
 showCustomEndpoints() -- the names of the custom endpoints
+showStringStatsDBs() -- the dbs of counters: name, keys, bound, memory
 showVersion() -- the version
 showPerfStats() -- how long requests waited (WTW) and ran (WTR) in the last 5 minutes, in milliseconds
 showCommandStats() -- how often each command was called in the last 5 minutes
 showCustomStats() -- what the policy counted in the last 5 minutes
-showStringStatsDBs() -- the dbs of counters with their keys, the bound of these, and their memory
 makeKey() -- a setKey("…") line with a new random key
 testCrypto("text") -- encrypts and decrypts with the key of the console
 
@@ -99,24 +100,62 @@ debugLog("message", { key = "value" }) -- level 7, only with -v
 
 --- Webhooks -----------------------------------------------------------------------------------------------------------
 
--- (C) keys: url (with %{YYYY}, %{MM}, %{dd}), secret, basic-auth ("user:password"), api-key, content-type, kafka ("true"),
--- max_attempts ("7"). All are sent and signed as their bytes. Events of one webhook leave in order; one that has to be tried
--- again may come after later ones
-addCustomWebHook("name", { url = "https://alerts.example/", secret = "secret" })
+-- (C) keys: url (with %{YYYY}, %{MM}, %{dd}), secret, basic-auth ("user:password"), bearer (a token), api-key, content-type,
+-- headers (a table of further ones), max_attempts ("7"), timeout (seconds); ca, cert, key (PEM files) and verify (false) are
+-- its TLS, over the settings for all. All are sent and signed as their bytes. kafka ("true"): the receiver is Kafka's REST
+-- proxy, and events are JSON; an event that has `records` goes as it is, another one is wrapped as one record; the errors of
+-- records in the answer count. Events of one webhook leave in order; one that has to be tried again may come after later ones
+addCustomWebHook("name", { url = "https://alerts.example/", secret = "secret", headers = { ["X-Site"] = "berlin" } })
 runCustomWebHook("name", '{"some":"json"}') -- hands an event over; with setStateDir it is on disk when this returns
 setNumWebHookThreads(5) -- (C) times
 setNumWebHookConnsPerThread(10) -- (C) is how many requests are in flight, 256 at most; so many of one webhook, or half
 setWebHookQueueSize(50000) -- (C) events that may wait; at the bound the webhook that has most gives up its oldest
 setWebHookTimeoutSecs(2) -- (C) seconds for one attempt
-disableCurlPeerVerification() -- (C) accepts any certificate
-disableCurlHostVerification() -- (C) accepts a certificate for another host
--- Both are read at the start, by --check-config, and anew at SIGHUP.
-setCurlCABundleFile("ca.pem") -- (C) whom to trust
-setCurlClientCertAndKey("cert.pem", "key.pem") -- (C) who we are
 showCustomWebHooks() -- successes and failed attempts of each
 showWebHookQueue() -- events that are to be delivered
 showDeadLetters() -- events that were given up
 resendDeadLetters("delivery id") -- puts one of them back into the queue; all of them without an id
+
+--- Other servers ------------------------------------------------------------------------------------------------------
+
+-- These hold for every request that leaves: of webhooks, httpRequest, socket.http and ssl.https. Files are read at the start,
+-- by --check-config, and anew at SIGHUP.
+setCurlCABundleFile("ca.pem") -- (C) whom to trust, instead of those whom the system trusts
+setCurlClientCertAndKey("cert.pem", "key.pem") -- (C) who we are
+disableCurlPeerVerification() -- (C) accepts any certificate
+disableCurlHostVerification() -- (C) accepts a certificate for another host
+-- (C) the proxy, over HTTP_PROXY and HTTPS_PROXY; "" for none. NO_PROXY holds in any case: names (with all below them),
+-- addresses, networks, each with a port if need be; * is everything
+setHTTPProxy("http://user:password@proxy.example:3128")
+
+--- History: what happened, exactly -----------------------------------------------------------------------------------
+
+-- (C) SQLite in the state directory, or "sqlite::memory:", or PostgreSQL 13 and later: "postgres://user@host/database?sslmode=
+-- verify-full", its password there, in PGPASSWORD or in the file of PGPASSFILE. One for a daemon. Durations are 30s, 15m, 24h,
+-- 90d, 2w; sizes 500M, 20G. Options, here with what they are unless given: retention of rows; unused, after which entries of
+-- profiles go that were not seen; max_size, over which the oldest rows go; batch, over which rows are gathered: a kill loses at
+-- most one; timeout of a question; hierarchies of the risk score, lists of { name, weight }, most specific level first
+local history = newHistory("sqlite:history.sqlite", { retention = "90d", unused = "400d", max_size = "20G", batch = "1s", timeout = "10s" })
+local history = getHistory() -- the same elsewhere
+-- Takes a login tuple over and returns at once. Columns: t, login, remote, success, policy_reject, tls, fail_type, protocol,
+-- device (the device id) and, of the second table, country, asn, city, latitude, longitude; what else is in it comes back with
+-- the row, and cannot be asked for
+history:add(lt, { country = "NL", asn = 64500, anything = { "else" } })
+-- Questions (W) see what was added before, and answer nil and why ("history away", "history timeout") when there is no answer.
+-- A filter names columns, each with a value or a list of which any may be; net = "192.0.2.0/24"; since and before, a duration
+-- back from now or seconds since 1970
+history:count({ login = "joe", success = false, since = "24h" }, 100) -- how many; counting ends at the limit, if there is one
+history:distinct("login", { remote = ca, since = "1h" }, 20) -- how many different ones; ends at the limit
+history:top("remote", { success = false }, 10) -- { { value =, count = }, … }; logins that never succeeded are not shown
+history:rows({ login = "joe" }, 10) -- the newest, newest first
+history:series("1h", { since = "7d" }) -- { { t =, count = }, … }, also those with 0; whole hours without columns outlive rows
+history:first({ login = "joe" }) -- the oldest row, or nil
+history:last({ login = "joe" }) -- the newest
+history:forget("joe") -- removes a login; { rows = }. It does not reach logs, recordings, backups and what receivers have
+history:export("joe") -- all that is held of a login; { rows = { … } }
+showHistory() -- (C) where it is, how much is in it, rows that wait, the slowest question of the last 5 minutes
+showLogin("joe") -- (C) what is known of a login
+backupHistory("copy.sqlite") -- (C) copies an SQLite history to a file that is not there yet; for PostgreSQL there is pg_dump
 
 --- Addresses ----------------------------------------------------------------------------------------------------------
 
@@ -131,7 +170,7 @@ newNetmaskFromCA(ca, 24) -- another
 mask:toStringNetwork() -- 192.0.2.0/24
 mask:match(ca)
 local group = newNetmaskGroup() -- a NetmaskGroup: the longest mask decides
-group:addMask("!192.0.2.7/32") -- with ! it excludes
+group:addMask("!192.0.2.7/32") -- with ! it excludes; a mask of ::ffff:a.b.c.d holds a.b.c.d too, and has /96 or more
 group:match(ca)
 group:size()
 group:clear()
@@ -159,23 +198,40 @@ lookupISP(ca) -- deprecated
 --- Waiting ------------------------------------------------------------------------------------------------------------
 
 sleep(0.5) -- (W) seconds
-httpRequest({ url = "https://api.example/", method = "GET", headers = {}, body = "", timeout = 10, auth = "user:password" }) -- (W)
+-- (W) answers status, headers and body in a table, or nil and why there is no answer. tls is for this request alone: ca, cert and
+-- key are PEM files, verify = false accepts any certificate
+httpRequest({ url = "https://api.example/", method = "GET", headers = {}, body = "", timeout = 10, auth = "user:password", tls = {} })
+-- For one request to socket.http or ssl.https LuaSec's cafile, certificate, key and verify ("none", "peer") hold the same way.
+-- Unlike LuaSec a server needs a certificate that is trusted, unless verify is "none"
 
 --- The Lua that policies find -----------------------------------------------------------------------------------------
 
--- Lua 5.4 with the names of 5.1 that policies use, relative paths being relative to the configuration's folder. Not
--- available: os.exit, os.execute, io.popen, debug.sethook, debug.debug, modules in C. Finalizers (__gc) are not called.
+-- Lua 5.4 with the names of 5.1 and LuaJIT, relative paths being relative to the configuration's folder. Not available:
+-- os.exit, os.execute, io.popen, debug.sethook, debug.debug, modules in C. Finalizers (__gc) are not called.
+--
+-- As in LuaJIT: whole numbers are written without a fraction ("k:" .. 3600 / 60 is "k:60"); a fraction is cut off where a
+-- function takes a whole number (("abc"):sub(1, 3 / 2) is "a", string.format("%d", 3.7) is "3"), and math.randomseed takes
+-- any number; os.date knows the conversions of glibc, such as "%s", "%k" and "%-d". As in 5.4: the digits of 2^63 and more
+-- are no whole number, and integers beyond 14 digits are written with all of them.
 
 unpack({ 1, 2 }) -- table.unpack
 loadstring("return 1") -- load
 setfenv(function() end, {}) -- the globals of a Lua function
 getfenv(function() end)
+debug.setfenv(function() end, {})
+debug.getfenv(function() end)
+module("name", package.seeall) -- makes the rest of a file a module, in a global table of that name
+package.seeall({}) -- the option of module that lets it see the globals
+gcinfo() -- kilobytes in use
 table.getn({}) -- #
 table.maxn({})
 table.foreach({}, print)
 table.foreachi({}, print)
+table.new(10, 0) -- a new table; require "table.new" is this function
+table.clear({}) -- removes all entries; require "table.clear" is this function
 math.pow(2, 3) -- ^
 math.mod(5, 3) -- math.fmod
+math.atan2(1, 2)
 math.log10(100)
 math.cosh(1)
 math.sinh(1)
@@ -196,3 +252,13 @@ bit.arshift(-16, 2)
 bit.rol(0x12345678, 12)
 bit.ror(0x12345678, 12)
 bit.bswap(0x12345678)
+jit.version = "LuaJIT 2.1.0-beta3" -- what the reference has; nothing is compiled here
+jit.version_num = 20100
+jit.os = "Linux"
+jit.arch = "x64"
+jit.status() -- false
+jit.on()
+jit.off()
+jit.flush()
+jit.attach()
+jit.opt = { start = print }

@@ -3,6 +3,8 @@
  * The daemon serves it; other programs print or drive it.
  */
 import type { HttpListener, Listener } from "./net/listener.ts";
+import { defaultOutgoingSettings, type OutgoingSettings } from "./net/outgoing.ts";
+import type { ByteString } from "./text/byte-string.ts";
 import { Schedules } from "./time/schedule.ts";
 import { defaultWebHookSettings, type WebHookSettings } from "./webhooks/settings.ts";
 
@@ -13,8 +15,8 @@ export interface Config {
   listeners: HttpListener[];
   /** Netmasks whose peers may connect. Replaced, never changed in place, so that who compiled it can tell. */
   acl: readonly string[];
-  /** Undefined or empty: whatever needs a password is refused. */
-  webserverPassword: string | undefined;
+  /** Compared byte for byte. Undefined or empty: whatever needs a password is refused. */
+  webserverPassword: ByteString | undefined;
   metricsNeedPassword: boolean;
   /** Requests in flight over it are answered 503; undefined unless set. */
   maxWebserverConns: number | undefined;
@@ -34,6 +36,7 @@ export interface Config {
   /** Names of custom stats. */
   customStats: Set<string>;
   webhooks: WebHookSettings;
+  outgoing: OutgoingSettings;
 }
 
 /** Loopback and private networks, as the reference allows by default. */
@@ -67,4 +70,5 @@ export const defaultConfig = (): Config => ({
   schedules: new Schedules(),
   customStats: new Set(),
   webhooks: defaultWebHookSettings(),
+  outgoing: defaultOutgoingSettings(process.env),
 });

@@ -11,14 +11,16 @@ const LIB = join(import.meta.dir, "..", "lib");
  */
 const FLOORS = [
   ["program"],
+  ["import"],
   ["replay"],
+  ["traffic"],
   ["http", "console"],
   ["configuration"],
   ["lua"],
   ["config.ts"],
-  ["webhooks", "control", "counters", "geoip", "device"],
+  ["webhooks", "counters", "control", "geoip", "device", "history"],
   ["stats", "net", "login-tuple.ts"],
-  ["address", "log"],
+  ["address", "log", "sqlite"],
   ["text", "time"],
 ];
 

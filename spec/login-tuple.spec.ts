@@ -1,7 +1,15 @@
 import { describe, expect, test } from "bun:test";
 
 import { formatAddress } from "../lib/address/address.ts";
-import { BodyError, type LoginTuple, type Pairs, readEndpointArgs, readLoginTuple } from "../lib/login-tuple.ts";
+import { formatFields } from "../lib/log/log.ts";
+import {
+  BodyError,
+  fieldsOf,
+  type LoginTuple,
+  type Pairs,
+  readEndpointArgs,
+  readLoginTuple,
+} from "../lib/login-tuple.ts";
 import { type ByteString, toByteString } from "../lib/text/byte-string.ts";
 import { parseJson } from "../lib/text/json.ts";
 import { property } from "./support/random.ts";
@@ -185,5 +193,24 @@ describe("attributes", () => {
     const expected = Object.entries(attrs).flat().map(toByteString);
     expect(read({ attrs }).attrs).toEqual(expected);
     expect(read({ device_attrs: attrs }).deviceAttrs).toEqual(expected);
+  });
+});
+
+describe("fieldsOf", () => {
+  test("names all that a report says but the password hash", () => {
+    const body = {
+      login: "jürgen",
+      pwhash: "ea39",
+      t: 5,
+      remote: "192.0.2.1",
+      attrs: { a: "b", l: ["x", "y"] },
+      tls: true,
+    };
+    const tuple = readLoginTuple(parseJson(toByteString(JSON.stringify(body))), 0, () => []);
+    const line = formatFields("report", fieldsOf(tuple));
+    expect(line).toBe(
+      'report: attrs.a="b" attrs_mv.l="x,y" device_id="" fail_type="" login="jürgen" policy_reject="false" ' +
+        'protocol="" remote="192.0.2.1" session_id="" success="false" t="5" tls="true"',
+    );
   });
 });

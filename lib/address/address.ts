@@ -13,7 +13,7 @@ export interface Address {
   port: number | undefined;
 }
 
-interface Netmask {
+export interface Netmask {
   /** The address with its host bits cleared. */
   network: ByteString;
   bits: number;

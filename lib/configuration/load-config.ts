@@ -5,18 +5,26 @@ import { dirname, resolve } from "node:path";
 import { BUILT_IN_COMMANDS, type Config, defaultConfig } from "../config.ts";
 import { Counters } from "../counters/counters.ts";
 import { HASH_KEY_BYTES } from "../counters/keyed-hash.ts";
+import { addCounterMetrics } from "../counters/metrics.ts";
+import { History } from "../history/history.ts";
 import type { Log } from "../log/log.ts";
+import { disk } from "../lua/disk.ts";
 import { Engine, shortChunkName } from "../lua/engine.ts";
+import { FileLayer } from "../lua/file-layer.ts";
 import { consoleCommands } from "../lua/functions/console.ts";
 import { counterConfiguration } from "../lua/functions/counters.ts";
 import { daemonFunctions, startFunctions } from "../lua/functions/daemon.ts";
 import { geoipConfiguration } from "../lua/functions/geoip.ts";
+import { getHistory, newHistory } from "../lua/functions/history-config.ts";
+import { outgoingConfiguration } from "../lua/functions/outgoing.ts";
 import { policyFunctions } from "../lua/functions/policy.ts";
 import { durationToSeconds, scheduleFunctions, unknownFunction } from "../lua/functions/schedule.ts";
 import { addCustomStat, incCustomStat } from "../lua/functions/stats.ts";
 import { runCustomWebHook, webhookConfiguration, webhookConsole } from "../lua/functions/webhooks.ts";
 import { emptyPolicy, type Policy } from "../lua/policy.ts";
 import { type HttpClient, HttpFailure, networkClient } from "../net/http-client.ts";
+import { Outgoing } from "../net/outgoing.ts";
+import { networkTcp, type TcpNetwork, unreachableTcp } from "../net/tcp.ts";
 import { Metrics } from "../stats/metrics.ts";
 import { Stats } from "../stats/stats.ts";
 import type { ByteString } from "../text/byte-string.ts";
@@ -24,20 +32,19 @@ import type { Clock } from "../time/clock.ts";
 import { settleZone } from "../time/local-zone.ts";
 import { networkAttempt } from "../webhooks/attempt.ts";
 import { WebHookDelivery, type WebHookSink } from "../webhooks/delivery.ts";
-import { ReceiverTls } from "../webhooks/receiver-tls.ts";
 
 export interface Loaded {
   config: Config;
   policy: Policy;
   engine: Engine;
-  /** In memory; a SnapshotFile saves them. */
-  counters: Counters;
   metrics: Metrics;
   stats: Stats;
+  /** In memory; a SnapshotFile saves them. */
+  counters: Counters;
   /** Nothing is sent before it is opened. */
   webhooks: WebHookDelivery;
   /** To be loaded before them. */
-  receiverTls: ReceiverTls;
+  outgoing: Outgoing;
   /** Resolved when shutdown() has been called. */
   shutdown: Promise<void>;
 }
@@ -56,28 +63,26 @@ export class ConfigError extends Error {
 interface LoadOptions {
   clock: Clock;
   log: Log;
-  /** Only reads what is configured: what the script prints, asks of other servers and sends goes nowhere. */
-  inert?: boolean;
-  /** For a replay: stands in for everything outside. Nothing is sent, and no file is changed. */
-  isolation?: { http: HttpClient; webhooks: WebHookSink };
+  /**
+   * The configuration is only read: what the script prints, asks of other servers and sends goes nowhere, and files are
+   * changed in memory. For the settings alone no GeoIP database is opened, and schedules may be wrong.
+   */
+  only?: "read" | "settings";
+  /** For a replay: stands in for everything outside. Nothing is sent, and files are changed in memory. */
+  isolation?: { http: HttpClient; tcp: TcpNetwork; webhooks: WebHookSink };
   /** Takes what the script, and each file that it loads, compiles to. */
   onCompiled?: (chunk: ByteString) => void;
 }
 
-/** For a script that is only read. */
-const SILENCE = `
-  local nowhere = assert(io.open("/dev/null", "w"))
-  io.stdout = nowhere
-  io.output(nowhere)
-  function print() end`;
-const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure("the configuration is only read")) };
+const READ_ONLY = "the configuration is only read";
+const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure(READ_ONLY)) };
 
 /**
  * @param file as the user named it, for messages
  * @throws {ConfigError}
  */
 export async function loadConfig(file: string, options: LoadOptions): Promise<Loaded> {
-  const { clock, log, inert = false, isolation, onCompiled } = options;
+  const { clock, log, only, isolation, onCompiled } = options;
   const path = resolve(file);
   const source = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`${file}: cannot be read: ${error.code ?? error.message}`);
@@ -92,37 +97,60 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     custom: () => config.customStats,
   });
   const directory = dirname(path);
-  const http = isolation?.http ?? (inert ? NO_SERVERS : networkClient(clock));
+  const outgoing = new Outgoing(config.outgoing, () => config.webhooks.hooks.map(({ tls }) => tls));
+  for (const problem of config.outgoing.proxies.problems) log.warn(problem);
+  // In a replay two runs must be alike.
   const counters = new Counters(clock, isolation && new Uint8Array(HASH_KEY_BYTES));
-  const isolated = isolation !== undefined;
-  const engine = await Engine.create({ clock, log, directory, http, counters, isolated, onCompiled });
+  addCounterMetrics(metrics, counters);
+  const engine = await Engine.create({
+    clock,
+    log,
+    counters,
+    directory,
+    http: isolation?.http ?? (only ? NO_SERVERS : networkClient(clock, outgoing)),
+    tcp: isolation?.tcp ?? (only ? unreachableTcp(READ_ONLY) : networkTcp(clock)),
+    files: only || isolation ? new FileLayer(() => log.debug("files are changed in memory alone")) : disk,
+    prints: isolation ? "to the log" : only && "nothing",
+    sliced: !isolation,
+    onCompiled,
+  });
   engine.tasks.limit = () => config.reportTimeout;
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   const { complaints } = engine;
   for (const definition of startFunctions(config, { log, complaints, directory })) engine.defineForStart(definition);
+  const hasHistory = (): boolean => engine.history !== undefined;
+  engine.defineForStart(
+    newHistory(
+      (settings) => void (engine.history = new History(settings, { clock, log, metrics })),
+      engine.historyObject,
+      hasHistory,
+    ),
+  );
+  engine.define(getHistory(engine.historyObject, hasHistory));
   for (const definition of [
     ...daemonFunctions(config),
-    ...geoipConfiguration(engine.geoip, { log, complaints, directory }),
+    ...geoipConfiguration(engine.geoip, { log, complaints, directory, opens: only !== "settings" }),
     ...policyFunctions(policy, engine.state, BUILT_IN_COMMANDS),
     ...scheduleFunctions(config, policy, engine.state),
     ...webhookConfiguration(config.webhooks, log, directory),
-    ...counterConfiguration(counters, engine.output),
+    ...outgoingConfiguration(config.outgoing, directory),
     addCustomStat(config),
+    ...counterConfiguration(counters, engine.output),
     ...consoleCommands({ config, policy, stats, output: engine.output, requestShutdown }),
   ]) {
     engine.defineForConfiguration(definition);
   }
   engine.define(incCustomStat(config, stats, clock, complaints));
   engine.define(durationToSeconds(complaints));
-  const receiverTls = new ReceiverTls(config.webhooks.tls);
-  const attempt = networkAttempt(config.webhooks, receiverTls, clock);
+  const attempt = networkAttempt(config.webhooks, outgoing, clock);
   const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
+  engine.elsewhere.set("counters", (login) => counters.forget(login));
+  engine.elsewhere.set("webhooks", (login) => webhooks.events.forget(login));
   engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, complaints));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
   try {
-    if (inert) await engine.runFile(Buffer.from(SILENCE), "silence");
     await engine.runFile(source, file);
-    checkSchedules(config, policy);
+    if (only !== "settings") checkSchedules(config, policy);
   } catch (error) {
     engine.close();
     const { message, traceback } = error as { message: string; traceback?: string };
@@ -130,7 +158,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     const located = message.startsWith(`${name}:`) ? file + message.slice(name.length) : `${file}: ${message}`;
     throw new ConfigError(located, traceback);
   }
-  return { config, policy, engine, counters, metrics, stats, webhooks, receiverTls, shutdown };
+  return { config, policy, engine, metrics, stats, counters, webhooks, outgoing, shutdown };
 }
 
 /** Why the control socket cannot be opened, if so. */

@@ -65,7 +65,7 @@ async function converse(client: ControlClient, execute: Execute): Promise<number
 
 /** Where the daemon is, and the key. Nothing else of the configuration takes effect. */
 async function readSettings(file: string, ports: Ports): Promise<{ listener: Listener; key: Uint8Array }> {
-  const { config, engine } = await loadConfig(file, { ...ports, inert: true });
+  const { config, engine } = await loadConfig(file, { ...ports, only: "settings" });
   engine.close();
   const { controlSocket: listener = DEFAULT_SOCKET, key } = config;
   if (!key) throw new ConfigError(`${file}: no key: add the daemon's setKey() line (trackalert --make-key prints one)`);

@@ -1,5 +1,6 @@
 /** One connection to the control socket: takes its chunks one after another, has each run, and sends the answer. */
-import type { Log } from "../log/log.ts";
+import type { LogFlood } from "../log/log-flood.ts";
+import { Level, type Log } from "../log/log.ts";
 import { formatListener } from "../net/listener.ts";
 import { type ByteString, toByteString } from "../text/byte-string.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
@@ -43,6 +44,8 @@ const ENDED: Phase = {};
 export interface ConnectionOptions {
   clock: Clock;
   log: Log;
+  /** Told of peers that have not shown the key. */
+  flood: LogFlood;
   /** Runs a chunk. @returns the answer; one that is longer than a message is cut */
   run: (chunk: ByteString) => ByteString | Promise<ByteString>;
 }
@@ -53,6 +56,7 @@ export const peerOf = ({ remoteAddress, remotePort }: Partial<Bun.Socket<unknown
 
 export class ControlConnection {
   private readonly peer: string;
+  private readonly address: string | undefined;
   private readonly outbox: Outbox;
   private readonly end = Promise.withResolvers<void>();
   private phase: Phase | undefined;
@@ -66,6 +70,7 @@ export class ControlConnection {
     private readonly options: ConnectionOptions,
   ) {
     this.peer = peerOf(socket);
+    this.address = (socket as Partial<typeof socket>).remoteAddress;
     this.outbox = new Outbox(socket);
     this.enter(AWAITS_NONCE);
   }
@@ -168,6 +173,8 @@ export class ControlConnection {
   }
 
   private complain(reason: string): void {
-    this.options.log.warn(`control connection from ${this.peer}: ${reason}`);
+    const message = `control connection from ${this.peer}: ${reason}`;
+    if (this.trusted) this.options.log.warn(message);
+    else this.options.flood.write(Level.warning, message, `control ${this.address}`);
   }
 }

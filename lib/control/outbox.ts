@@ -1,5 +1,5 @@
 /** Sends bytes over a socket of Bun's, which takes no more than there is room for: the rest waits until it drains. */
-import { ByteQueue } from "./byte-queue.ts";
+import { ByteQueue } from "../net/byte-queue.ts";
 
 export class Outbox {
   private readonly waiting = new ByteQueue();

@@ -1,4 +1,5 @@
 /** The control socket: each connection that knows the key sends chunks of Lua and gets their answers. */
+import { Level } from "../log/log.ts";
 import { listenFailure } from "../net/listen-failure.ts";
 import type { Listener } from "../net/listener.ts";
 import { type ConnectionOptions, ControlConnection, peerOf } from "./connection.ts";
@@ -16,6 +17,9 @@ interface ControlServerOptions extends ConnectionOptions {
 
 export class ControlServer {
   private readonly open = new Set<ControlConnection>();
+  private asked: Listener | undefined;
+  /** What is listened on again when the time has come. */
+  private paused: Listener | undefined;
   private listener: Bun.TCPSocketListener<ControlConnection | undefined> | undefined;
 
   constructor(private readonly options: ControlServerOptions) {}
@@ -27,17 +31,19 @@ export class ControlServer {
 
   /** The address that is listened on, with the real port where 0 was asked for. */
   get address(): Listener | undefined {
-    return this.listener && { hostname: this.listener.hostname, port: this.listener.port };
+    return this.listener ? { ...this.asked!, port: this.listener.port } : this.paused;
   }
 
   /** @throws {Error} when the address cannot be bound, with the reason */
   listen(listener: Listener): void {
+    this.asked = listener;
     try {
       this.listener = Bun.listen<ControlConnection | undefined>({
         hostname: listener.hostname,
         port: listener.port,
         // Else another daemon may share the port, and each gets a part of the connections.
         exclusive: true,
+        ...(listener.ipv6Only && { ipv6Only: true }),
         data: undefined,
         socket: {
           open: (socket) => this.accept(socket),
@@ -50,6 +56,20 @@ export class ControlServer {
     } catch (error) {
       throw listenFailure(listener, error);
     }
+  }
+
+  /** Closes the listener; connections stay. */
+  pause(): void {
+    this.paused = this.address;
+    this.listener?.stop();
+    this.listener = undefined;
+  }
+
+  /** Opens it again. @throws {Error} when the address cannot be bound, with the reason; to be tried again */
+  resume(): void {
+    if (!this.paused) return;
+    this.listen(this.paused);
+    this.paused = undefined;
   }
 
   /** Stops accepting and closes what is open. @returns when the chunks that run have been answered */
@@ -65,9 +85,10 @@ export class ControlServer {
   }
 
   private accept(socket: Bun.Socket<ControlConnection | undefined>): void {
-    const { key, nonce, log } = this.options;
+    const { key, nonce, flood } = this.options;
     if (this.open.size >= MOST_CONNECTIONS && !this.makeRoom()) {
-      log.warn(`control connection from ${peerOf(socket)}: refused, ${MOST_CONNECTIONS} are open`);
+      const message = `control connection from ${peerOf(socket)}: refused, ${MOST_CONNECTIONS} are open`;
+      flood.write(Level.warning, message, `control ${socket.remoteAddress}`);
       socket.end();
       return;
     }

@@ -16,8 +16,8 @@
  */
 import nacl from "tweetnacl";
 
+import { ByteQueue } from "../net/byte-queue.ts";
 import { type ByteString, fromBytes } from "../text/byte-string.ts";
-import { ByteQueue } from "./byte-queue.ts";
 
 const LENGTH_SIZE = 2;
 const NONCE_SIZE = nacl.secretbox.nonceLength;

@@ -2,7 +2,7 @@
 import type { Blocks } from "./blocks.ts";
 import { addToHyperLogLog, estimateHyperLogLog, mergeHyperLogLog } from "./hyperloglog.ts";
 import type { KeyTable } from "./key-table.ts";
-import { SketchedField } from "./sketched-field.ts";
+import { SketchedField, type SketchedSizes } from "./sketched-field.ts";
 
 export class DistinctField extends SketchedField {
   private readonly union: Uint8Array;
@@ -16,9 +16,13 @@ export class DistinctField extends SketchedField {
     offset: number,
     windows: number,
   ) {
-    // Of each value it is kept in which windows it came: a bit each.
-    super(name, table, blocks, offset, windows, Math.ceil(windows / 32), (1 << shape.bits) / 4);
+    super(name, table, blocks, offset, windows, DistinctField.sizes(shape, windows));
     this.union = new Uint8Array(1 << shape.bits);
+  }
+
+  /** Of each value it is kept in which windows it came: a bit each. */
+  static sizes({ bits }: { bits: number }, windows: number): SketchedSizes {
+    return { countWords: Math.ceil(windows / 32), sketchWords: (1 << bits) / 4 };
   }
 
   total(record: number): number {

@@ -2,7 +2,7 @@
 import type { Blocks } from "./blocks.ts";
 import { addSaturated, columnOf, type CountMinShape } from "./count-min.ts";
 import type { KeyTable } from "./key-table.ts";
-import { SketchedField } from "./sketched-field.ts";
+import { SketchedField, type SketchedSizes } from "./sketched-field.ts";
 
 export class FrequencyField extends SketchedField {
   /** @param shape that of the sketches */
@@ -14,7 +14,12 @@ export class FrequencyField extends SketchedField {
     offset: number,
     windows: number,
   ) {
-    super(name, table, blocks, offset, windows, windows, shape.width * shape.depth);
+    super(name, table, blocks, offset, windows, FrequencyField.sizes(shape, windows));
+  }
+
+  /** Of each value it is kept how often it came in each window. */
+  static sizes({ width, depth }: CountMinShape, windows: number): SketchedSizes {
+    return { countWords: windows, sketchWords: width * depth };
   }
 
   /** How often all values together. */

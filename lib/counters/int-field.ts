@@ -61,6 +61,11 @@ export class IntField implements Field {
     for (let count = from.u16(); count > 0; count--) this.add(record, slotWithin(from.u16(), this.windows), from.f64());
   }
 
+  /** Reads on over what {@link write} wrote. */
+  static skip(from: ByteReader): void {
+    for (let count = from.u16(); count > 0; count--) from.bytes(10);
+  }
+
   private at(record: number): number {
     return (this.table.at(record) + this.offset) / 2;
   }

@@ -22,25 +22,39 @@ const SKETCHED = 0xffff;
 /** Words of an entry before what is counted. */
 const HASH_WORDS = 2;
 
+/** Words of what such a field keeps. */
+export interface SketchedSizes {
+  /** Of an entry, for what is counted of a value. */
+  countWords: number;
+  sketchWords: number;
+}
+
 export abstract class SketchedField implements Field {
   /** Words that such a field takes in a record. */
   static readonly WORDS = 2;
   abstract readonly shape: FieldShape;
+  private readonly countWords: number;
+  private readonly sketchWords: number;
 
-  /**
-   * @param offset words from the record's begin
-   * @param countWords words of an entry for what is counted of a value
-   * @param sketchWords words of a sketch
-   */
+  /** @param offset words from the record's begin */
   protected constructor(
     readonly name: string,
     protected readonly table: KeyTable,
     protected readonly blocks: Blocks,
     private readonly offset: number,
     protected readonly windows: number,
-    private readonly countWords: number,
-    private readonly sketchWords: number,
-  ) {}
+    { countWords, sketchWords }: SketchedSizes,
+  ) {
+    this.countWords = countWords;
+    this.sketchWords = sketchWords;
+  }
+
+  /** Reads on over what {@link write} of a field of these sizes wrote. */
+  static skip(from: ByteReader, { countWords, sketchWords }: SketchedSizes): void {
+    const count = from.u16();
+    if (count !== SKETCHED) from.bytes(count * (HASH_WORDS + countWords) * 4);
+    else for (let sketches = from.u16(); sketches > 0; sketches--) from.bytes(2 + sketchWords * 4);
+  }
 
   /** Counts a value in an entry, whose counts begin at `at`. */
   protected abstract addExact(words: Uint32Array, at: number, slot: number, n: number): void;

@@ -19,6 +19,8 @@ interface SnapshotOptions {
   log: Log;
   /** Told how many milliseconds each slice took. */
   sliced?: (milliseconds: number) => void;
+  /** For an import, whose clock is that of the reports: nothing is written unless it is asked for. */
+  imports?: boolean;
 }
 
 export class SnapshotFile {
@@ -38,10 +40,13 @@ export class SnapshotFile {
     this.load();
   }
 
-  /** Takes in what is there, which empties the dbs first, and writes from now on. What cannot be used is said in a line of the log. */
+  /**
+   * Takes in what is there, which empties the dbs first, and writes from now on. What cannot be used is said in a line of the
+   * log.
+   */
   static open(stateDir: string, counters: Counters, options: SnapshotOptions): SnapshotFile {
     const file = new SnapshotFile(stateDir, counters, options);
-    file.arm();
+    if (!options.imports) file.arm();
     return file;
   }
 
@@ -62,7 +67,7 @@ export class SnapshotFile {
   }
 
   /** Writes a snapshot unless nothing has changed. */
-  private async save(): Promise<void> {
+  async save(): Promise<void> {
     const { counters, path } = this;
     const { clock, log } = this.options;
     const { changes } = counters;
@@ -102,7 +107,7 @@ export class SnapshotFile {
 
   private load(): void {
     const { counters, path } = this;
-    const { clock, log } = this.options;
+    const { clock, log, imports = false } = this.options;
     let file;
     try {
       file = openSync(path, "r");
@@ -112,9 +117,9 @@ export class SnapshotFile {
       return;
     }
     try {
-      const reader = new SnapshotReader(counters, clock.now());
+      const reader = new SnapshotReader(counters, clock.now(), imports);
       readAll(file, reader);
-      for (const problem of reader.refused) log.warn(`counters: ${path}: left out and begun empty: ${problem}`);
+      for (const problem of reader.refused) log.warn(`counters: ${path}: ${problem}`);
     } catch (error) {
       for (const db of counters.dbs.values()) db.clear();
       log.error(`counters: ${path} cannot be used: ${(error as Error).message}; all begin empty`);

@@ -15,9 +15,13 @@
  */
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import type { Counters } from "./counters.ts";
+import { DistinctField } from "./distinct-field.ts";
 import type { FieldShape } from "./field.ts";
+import { FrequencyField } from "./frequency-field.ts";
+import { IntField } from "./int-field.ts";
 import { HASH_KEY_BYTES } from "./keyed-hash.ts";
-import type { AnyField, DbShape, StatsDb } from "./stats-db.ts";
+import { SketchedField } from "./sketched-field.ts";
+import type { DbShape, StatsDb } from "./stats-db.ts";
 import { Walk } from "./walk.ts";
 
 const MAGIC = Buffer.from("TRKACOUNTERS");
@@ -115,23 +119,30 @@ export class SnapshotWriter {
   }
 }
 
+/** Takes a field of a record in, or reads on over it. */
+type FieldReader = (record: number, from: ByteReader) => void;
+
 /** Takes a snapshot in, frame by frame. */
 export class SnapshotReader {
   /** Whether all of it has been read. */
   ended = false;
-  /** Dbs that are left out, and why. */
+  /** What is left out, and why. */
   readonly refused: string[] = [];
   private begun = false;
-  /** Where the keys go, and the fields of each as they were written; without a db they are left out. */
+  /** Where the keys go, and what takes their fields in, in the order they were written; without a db they are left out. */
   private db: StatsDb | undefined;
-  private fields: AnyField[] = [];
+  private readers: FieldReader[] = [];
   /** Keys that were used while they were written. */
   private used: Buffer[] = [];
 
-  /** @param systemTime milliseconds since 1970 */
+  /**
+   * @param systemTime milliseconds since 1970
+   * @param exact whether that is right also when it is before the snapshot, as in an import; else the clock was set back
+   */
   constructor(
     private readonly counters: Counters,
     private readonly systemTime: number,
+    private readonly exact: boolean,
   ) {}
 
   /** @throws {SnapshotError} when it is none, or a newer one */
@@ -167,10 +178,11 @@ export class SnapshotReader {
     }
   }
 
-  /** The time that the file was not looked after has passed for the counters too. A system's clock that was set back is ignored. */
+  /** The time since the file was written has passed for the counters too. */
   private begin(reader: ByteReader): void {
     const time = reader.f64();
-    const asleep = Math.max(0, this.systemTime - reader.f64());
+    const passed = this.systemTime - reader.f64();
+    const asleep = this.exact ? passed : Math.max(0, passed);
     if (!Number.isFinite(time + asleep)) throw new SnapshotError("it has no time");
     this.counters.restart(time + asleep, reader.bytes(HASH_KEY_BYTES));
     this.begun = true;
@@ -179,16 +191,30 @@ export class SnapshotReader {
   private beginDb(shape: DbShape): void {
     this.touchUsed();
     const db = this.counters.dbs.get(shape.name);
-    const problem = db ? differenceOf(shape, db.shape) : "the configuration has no such db";
-    this.db = problem === undefined ? db : undefined;
-    if (problem !== undefined) this.refused.push(`${JSON.stringify(shape.name)}: ${problem}`);
-    this.fields = this.db
-      ? [...shape.fields.keys()].map((name) => db!.fields.find((field) => field.name === name)!)
-      : [];
+    const { windows } = shape;
+    const same = db?.shape.window === shape.window && db.shape.windows === windows ? db : undefined;
+    const changed: string[] = [];
+    const readers = Array.from(shape.fields, ([name, was]): FieldReader => {
+      const field = same?.fields.find((candidate) => candidate.name === name);
+      if (field && Bun.deepEquals(field.shape, was)) {
+        return (record, from) => {
+          field.clear(record);
+          field.read(record, from);
+        };
+      }
+      changed.push(`${JSON.stringify(name)} (${formatField(was)})`);
+      return (_, from) => skipField(was, windows, from);
+    });
+    this.db = changed.length < shape.fields.size ? same : undefined;
+    this.readers = readers;
+    const of = JSON.stringify(shape.name);
+    if (!db) this.refused.push(`${of} is none of the configuration's`);
+    else if (!same) this.refused.push(`${of} had ${windows} windows of ${shape.window} s, and begins empty`);
+    else if (changed.length > 0) this.refused.push(`${of} has no such fields any more: ${changed.join(", ")}`);
   }
 
   private readKeys(reader: ByteReader): void {
-    const { db, fields } = this;
+    const { db, readers } = this;
     if (!db) return;
     const now = db.window;
     while (!reader.isAtEnd) {
@@ -196,11 +222,7 @@ export class SnapshotReader {
       const key = reader.string();
       const window = reader.u32();
       const record = db.findOrAdd(key, 0, key.length);
-      // A damaged file may have one twice; and what is written over must not leave its blocks behind.
-      for (const field of fields) {
-        field.clear(record);
-        field.read(record, reader);
-      }
+      for (const read of readers) read(record, reader);
       db.table.setWindow(record, window);
       if (used) this.used.push(key);
       else if (now - window >= db.shape.windows) db.reset(key, 0, key.length);
@@ -248,18 +270,11 @@ function readShape(from: ByteReader): DbShape {
   return { name, window, windows, fields };
 }
 
-/** Why what was counted in one db means nothing in another. That has more fields is no reason. */
-function differenceOf(written: DbShape, db: DbShape): string | undefined {
-  if (written.window !== db.window || written.windows !== db.windows) {
-    return `it had ${written.windows} windows of ${written.window} s`;
-  }
-  for (const [name, shape] of written.fields) {
-    const now = db.fields.get(name);
-    const field = JSON.stringify(name);
-    if (!now) return `it had a field ${field}`;
-    if (!Bun.deepEquals(now, shape)) return `its field ${field} was ${formatField(shape)}`;
-  }
-  return undefined;
+/** Reads on over a field that is not kept. */
+function skipField(shape: FieldShape, windows: number, from: ByteReader): void {
+  if (shape.kind === "int") IntField.skip(from);
+  else if (shape.kind === "hll") SketchedField.skip(from, DistinctField.sizes(shape, windows));
+  else SketchedField.skip(from, FrequencyField.sizes(shape, windows));
 }
 
 /** `hll of 6 bits`. */

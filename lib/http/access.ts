@@ -8,6 +8,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { parseAddress, unmapAddress } from "../address/address.ts";
 import { NetmaskGroup } from "../address/netmask-group.ts";
 import type { Config } from "../config.ts";
+import { type ByteString, fromBytes } from "../text/byte-string.ts";
 
 /** Verdicts kept; when there are more, all are forgotten. */
 const MOST_REMEMBERED = 1000;
@@ -18,7 +19,7 @@ export class Access {
   private acl: readonly string[] = [];
   private group = new NetmaskGroup();
   private peers = new Map<string, boolean>();
-  private password: string | undefined;
+  private password: ByteString | undefined;
   private credentials = new Set<string>();
 
   /** The configuration is asked each time: it may be changed while the daemon runs. */
@@ -62,16 +63,16 @@ export class Access {
   }
 }
 
-/** The password of `Basic <base64 of user:password>`: what follows the first colon. */
-function readPassword(header: string): string | undefined {
+/** The password of `Basic <base64 of user:password>`, as its bytes: what follows the first colon. */
+function readPassword(header: string): ByteString | undefined {
   const encoded = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(header)?.[1];
   if (encoded === undefined) return undefined;
-  const credentials = Buffer.from(encoded, "base64").toString("utf8");
+  const credentials = fromBytes(Buffer.from(encoded, "base64"));
   const colon = credentials.indexOf(":");
-  return colon < 0 ? undefined : credentials.slice(colon + 1);
+  return colon < 0 ? undefined : (credentials.slice(colon + 1) as ByteString);
 }
 
 /** Compares digests, which have one length: neither content nor length shows in the time. */
-const equalInConstantTime = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
+const equalInConstantTime = (a: ByteString, b: ByteString): boolean => timingSafeEqual(digest(a), digest(b));
 
-const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+const digest = (bytes: ByteString): Buffer => createHash("sha256").update(bytes, "latin1").digest();

@@ -1,7 +1,15 @@
 /** The routes and what each answers. */
 import type { BUILT_IN_COMMANDS, Config } from "../config.ts";
-import type { Log } from "../log/log.ts";
-import { BodyError, type LoginTuple, type ParseDevice, readEndpointArgs, readLoginTuple } from "../login-tuple.ts";
+import type { LogFlood } from "../log/log-flood.ts";
+import { formatFields, Level, type Log } from "../log/log.ts";
+import {
+  BodyError,
+  fieldsOf,
+  type LoginTuple,
+  type ParseDevice,
+  readEndpointArgs,
+  readLoginTuple,
+} from "../login-tuple.ts";
 import type { Engine } from "../lua/engine.ts";
 import { endpointLabel, policyFailed } from "../lua/policy-failure.ts";
 import type { Policy } from "../lua/policy.ts";
@@ -16,7 +24,8 @@ import type { Clock } from "../time/clock.ts";
 import { Limit } from "../time/limit.ts";
 import { Ongoing } from "../time/ongoing.ts";
 import * as answers from "./answers.ts";
-import { BodyTooLarge, readBody } from "./body.ts";
+import { type Announced, announced, BodyTooLarge, readBody } from "./body.ts";
+import { ACCEPTED_CODINGS, CodingError, UnknownCoding } from "./content-coding.ts";
 import { prefersGzip } from "./encoding.ts";
 import { endOfTurn } from "./turn.ts";
 
@@ -27,12 +36,18 @@ interface Route {
   calls?: Tally;
   /** The answer when too many requests are in flight. Probes have none: who watches the daemon must see that it is busy. */
   refuse?: () => Response;
-  /** @param arrived when the request came, in milliseconds on the monotonic clock */
-  answer(request: Request, arrived: number, wait: WaitForPolicy): Response | Promise<Response>;
+  answer(request: Request, visit: Visit): Response | Promise<Response>;
 }
 
-/** Waits for a policy that is parked, during which the connection is not taken for idle. */
-type WaitForPolicy = <T>(running: Promise<T>) => Promise<T>;
+/** What is known of a request besides itself. */
+interface Visit {
+  /** The address that it comes from. */
+  peer: string;
+  /** When it came, in milliseconds on the monotonic clock. */
+  arrived: number;
+  /** Waits for a policy that is parked, during which the connection is not taken for idle. */
+  wait: <T>(running: Promise<T>) => Promise<T>;
+}
 
 export interface CommandContext {
   config: Config;
@@ -40,6 +55,8 @@ export interface CommandContext {
   engine: Engine;
   clock: Clock;
   log: Log;
+  /** For what any peer may cause, again and again. */
+  flood: LogFlood;
   metrics: Metrics;
   stats: Stats;
   parseDevice: ParseDevice;
@@ -51,6 +68,10 @@ export interface CommandContext {
 
 const GET = ["GET", "HEAD"];
 const POST = ["POST"];
+/** Requests in flight unless setMaxWebserverConns() says otherwise. */
+const MOST_IN_FLIGHT = 10_000;
+/** Bytes that the bodies of requests in flight may have together. */
+const MOST_BYTES_IN_FLIGHT = 256 * 1024 * 1024;
 const COMMAND_PREFIX = "/command/";
 
 /** The route table. Custom endpoints are looked up live: the console may add some. */
@@ -60,6 +81,7 @@ export class Commands {
   private readonly routes: Map<string, Route>;
   private readonly reports: Limit;
   private readonly received: Cell;
+  private bytesInFlight = 0;
 
   constructor(private readonly context: CommandContext) {
     const { config, metrics, ready, stats } = context;
@@ -71,7 +93,7 @@ export class Commands {
       new Gauge("trackalert_web_queue_size", "Requests that wait for their turn to run.", () => this.reports.waiting),
     );
     const timed = (answer: () => Response): Route["answer"] => {
-      return (_request, arrived) => {
+      return (_request, { arrived }) => {
         const begun = stats.perf.begin(arrived);
         const response = answer();
         stats.perf.end(begun);
@@ -79,7 +101,7 @@ export class Commands {
       };
     };
     const probe = (answer: () => Response): Route => ({
-      methods: ["GET"],
+      methods: GET,
       needsPassword: false,
       answer: timed(answer),
     });
@@ -97,7 +119,7 @@ export class Commands {
       [
         "/metrics",
         {
-          methods: ["GET"],
+          methods: GET,
           get needsPassword() {
             return config.metricsNeedPassword;
           },
@@ -106,7 +128,7 @@ export class Commands {
         },
       ],
       // Reserved for the status page; who has no password need not know that there is none.
-      ["/", { methods: ["GET"], needsPassword: true, answer: answers.notFound }],
+      ["/", { methods: GET, needsPassword: true, answer: answers.notFound }],
     ]);
   }
 
@@ -115,29 +137,31 @@ export class Commands {
     return route?.methods.includes(method) ? route : undefined;
   }
 
+  /** Whether no more requests are taken that occupy the policy. */
+  get full(): boolean {
+    const most = this.context.config.maxWebserverConns ?? MOST_IN_FLIGHT;
+    return this.inFlight.count >= most || this.bytesInFlight >= MOST_BYTES_IN_FLIGHT;
+  }
+
   private findEndpoint(path: string): Route | undefined {
     if (!path.startsWith(COMMAND_PREFIX)) return undefined;
     const name = path.slice(COMMAND_PREFIX.length);
     const endpoint = this.context.policy.endpoints.get(name);
     if (endpoint === undefined) return undefined;
-    const answer: Route["answer"] = (...visit) => this.callEndpoint(name, endpoint, ...visit);
+    const answer: Route["answer"] = (request, visit) => this.callEndpoint(name, endpoint, request, visit);
     const calls = this.context.stats.commands.of(name);
     return { methods: POST, needsPassword: true, calls, refuse: answers.endpointBusy, answer };
   }
 
-  private readonly report: Route["answer"] = async (request, arrived, wait) => {
-    const { clock, engine, parseDevice, policy, record, stats } = this.context;
-    // Counted here and not around the promise of the answer: another promise would cost each report.
-    this.inFlight.begin();
+  private readonly report: Route["answer"] = async (request, { peer, arrived, wait }) => {
+    const { engine, policy, stats } = this.context;
+    const body = this.begin(request);
     try {
       let tuple;
       try {
-        const bytes = await readBody(request);
+        const bytes = await readBody(request, body);
         await endOfTurn();
-        const body = fromBytes(bytes);
-        const receivedAt = clock.now() / 1000;
-        tuple = readLoginTuple(parseJson(body), receivedAt, parseDevice);
-        record?.(body, tuple, receivedAt);
+        tuple = this.take(bytes, peer);
       } catch (error) {
         return this.refuseReport(error);
       }
@@ -157,9 +181,40 @@ export class Commands {
       }
       return answers.reportAccepted();
     } finally {
-      this.inFlight.end();
+      this.end(body);
     }
   };
+
+  /** Reads, records and logs a report. @throws what {@link refusal} knows */
+  private take(bytes: ArrayBuffer | Uint8Array, peer: string): LoginTuple {
+    const { clock, log, parseDevice, record } = this.context;
+    const body = fromBytes(bytes);
+    const receivedAt = clock.now() / 1000;
+    const ignored = (field: string, type: string): void => this.ignored(peer, field, type);
+    const tuple = readLoginTuple(parseJson(body), receivedAt, parseDevice, ignored);
+    record?.(body, tuple, receivedAt);
+    if (log.verbose) log.debug(formatFields(`report of ${peer}`, fieldsOf(tuple)));
+    return tuple;
+  }
+
+  /** Counted here and not around the promise of the answer: another promise would cost each report. */
+  private begin(request: Request): Announced {
+    const body = announced(request);
+    this.inFlight.begin();
+    this.bytesInFlight += body.most;
+    return body;
+  }
+
+  private end({ most }: Announced): void {
+    this.bytesInFlight -= most;
+    this.inFlight.end();
+  }
+
+  private ignored(peer: string, field: string, type: string): void {
+    const { flood, metrics } = this.context;
+    metrics.ignoredFields.increment(field, type);
+    flood.write(Level.info, `report of ${peer}: ${field} is ignored where it is of type ${type}`, `ignored ${peer}`);
+  }
 
   private refuseReport(error: unknown): Response {
     const { log, metrics } = this.context;
@@ -172,14 +227,15 @@ export class Commands {
   private async callEndpoint(
     name: string,
     endpoint: Reference,
-    ...[request, arrived, wait]: Parameters<Route["answer"]>
+    request: Request,
+    { arrived, wait }: Visit,
   ): Promise<Response> {
     const { engine, stats } = this.context;
-    this.inFlight.begin();
+    const body = this.begin(request);
     try {
       let args;
       try {
-        args = readEndpointArgs(parseJson(fromBytes(await readBody(request))));
+        args = readEndpointArgs(parseJson(fromBytes(await readBody(request, body))));
       } catch (error) {
         const { status, reason, headers } = refusal(error);
         return answers.endpointFailure(status, reason, headers);
@@ -196,7 +252,7 @@ export class Commands {
         stats.perf.end(begun);
       }
     } finally {
-      this.inFlight.end();
+      this.end(body);
     }
   }
 
@@ -217,7 +273,7 @@ export class Commands {
 }
 
 /** Kinds for `trackalert_reports_rejected_total`. */
-const REFUSALS = ["json", "field", "too_large"] as const;
+const REFUSALS = ["json", "field", "too_large", "coding"] as const;
 
 interface Refusal {
   status: number;
@@ -233,6 +289,10 @@ function refusal(error: unknown): Refusal {
   if (error instanceof BodyError) return { status: 400, reason: message, label: "field" };
   if (error instanceof BodyTooLarge) {
     return { status: 413, reason: message, label: "too_large", headers: { connection: "close" } };
+  }
+  if (error instanceof CodingError) return { status: 400, reason: message, label: "coding" };
+  if (error instanceof UnknownCoding) {
+    return { status: 415, reason: message, label: "coding", headers: { "accept-encoding": ACCEPTED_CODINGS } };
   }
   throw error;
 }

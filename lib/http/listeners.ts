@@ -23,7 +23,8 @@ interface Open {
   listener: HttpListener;
   /** Undefined without TLS. */
   credentials: Credentials | undefined;
-  server: Server;
+  /** Undefined while paused. */
+  server: Server | undefined;
 }
 
 export class Listeners {
@@ -74,6 +75,19 @@ export class Listeners {
     return { all: withTls.length, current };
   }
 
+  /** Closes the listeners; connections stay, and what they have in flight is answered. */
+  pause(): void {
+    for (const entry of this.open) {
+      if (entry.server) this.leave(entry.server);
+      entry.server = undefined;
+    }
+  }
+
+  /** Opens the listeners again. @throws {Error} when an address cannot be bound, with the reason; to be tried again */
+  resume(): void {
+    for (const entry of this.open) entry.server ??= this.serve(entry.listener, entry.credentials);
+  }
+
   /** Stops accepting. @returns when what is in flight has been answered */
   async stop(): Promise<void> {
     await Promise.all(this.all().map((server) => server.stop()));
@@ -85,7 +99,7 @@ export class Listeners {
   }
 
   private all(): Server[] {
-    return [...this.open.map(({ server }) => server), ...this.leaving];
+    return [...this.open.flatMap(({ server }) => server ?? []), ...this.leaving];
   }
 
   private leave(server: Server): void {
@@ -95,6 +109,10 @@ export class Listeners {
 
   /** @throws {Error} when that fails; the old credentials are served again if possible */
   private serveAnew(entry: Open, credentials: Credentials | undefined): void {
+    if (!entry.server) {
+      entry.credentials = credentials;
+      return;
+    }
     this.leave(entry.server);
     try {
       entry.server = this.serve(entry.listener, credentials);
@@ -113,6 +131,7 @@ export class Listeners {
         port,
         // Else Bun shares the port with another daemon that has it, and each gets a part of the reports.
         reusePort: false,
+        ...(listener.ipv6Only && { ipv6Only: true }),
         idleTimeout: this.idleTimeout,
         development: false,
         // Bodies are bounded where they are read, so that the answer can say so.

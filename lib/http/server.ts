@@ -1,4 +1,5 @@
 /** Requests: each passes the ACL, finds its route, shows its password, and is answered. */
+import { Level } from "../log/log.ts";
 import { Connections } from "../stats/connections.ts";
 import type { Ongoing } from "../time/ongoing.ts";
 import { Access } from "./access.ts";
@@ -6,9 +7,6 @@ import * as answers from "./answers.ts";
 import { type CommandContext, Commands } from "./commands.ts";
 import { IDLE_TIMEOUT, Listeners } from "./listeners.ts";
 import { routeOf } from "./route.ts";
-
-/** Requests in flight unless setMaxWebserverConns() says otherwise. */
-const MOST_IN_FLIGHT = 10_000;
 
 export class HttpServer {
   readonly listeners: Listeners;
@@ -31,30 +29,35 @@ export class HttpServer {
   }
 
   private handle(request: Request, server: Bun.Server<undefined>): Response | Promise<Response> {
-    const { clock, config, log, metrics } = this.context;
+    const { clock, flood, metrics } = this.context;
     const arrived = clock.monotonic();
     const peer = server.requestIP(request)?.address ?? "";
-    if (!this.access.admits(peer)) return answers.notInAcl(peer);
+    if (!this.access.admits(peer)) {
+      metrics.aclDenied.increment();
+      flood.write(Level.warning, `request of ${peer}, which is not in the ACL`, "acl");
+      return answers.notInAcl(peer);
+    }
     const path = routeOf(request.url);
     const route = this.commands.find(request.method, path);
     if (!route) return answers.notFound();
     if (route.needsPassword && !this.access.authorizes(request.headers.get("authorization"))) {
-      log.warn(`unauthorized request for ${path} from ${peer}`);
+      flood.write(Level.warning, `unauthorized request for ${path} from ${peer}`, `http ${peer}`);
       return answers.unauthorized();
     }
-    if (route.refuse && this.inFlight.count >= (config.maxWebserverConns ?? MOST_IN_FLIGHT)) {
+    if (route.refuse && this.commands.full) {
       metrics.refusedRequests.increment();
       return route.refuse();
     }
     route.calls?.add(arrived);
-    return route.answer(request, arrived, async (running) => {
+    const wait = async <T>(running: Promise<T>): Promise<T> => {
       server.timeout(request, 0);
       try {
         return await running;
       } finally {
         server.timeout(request, IDLE_TIMEOUT);
       }
-    });
+    };
+    return route.answer(request, { peer, arrived, wait });
   }
 
   private unexpected(error: Error): Response {

@@ -75,9 +75,14 @@ export class Log {
   info = (message: string): void => this.write(Level.info, message);
   debug = (message: string): void => this.write(Level.debug, message);
 
-  /** An error of a policy: the message, and a line of its own for each line of the traceback. */
+  /**
+   * An error of a policy: the message, and a line of its own for each line of the traceback. The message has a second line
+   * where it goes on as Lua's own do, on a new line behind a tab.
+   */
   failure(what: string, error: { message: string; traceback?: string }): void {
-    this.error(`${what}: ${error.message}`);
+    const [message, ...more] = error.message.split("\n\t");
+    this.error(`${what}: ${message}`);
+    if (more.length > 0) this.error(`  ${more.join("\n\t")}`);
     for (const line of tracebackLines(error.traceback)) this.error(`  ${line}`);
   }
 }

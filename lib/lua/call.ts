@@ -77,6 +77,11 @@ export class Call {
     return this.state.read(this.thread, position, levels) as LuaTable;
   }
 
+  /** Any value; of a table so many levels are copied. */
+  value(position: number, levels = 0): LuaValue {
+    return this.state.read(this.thread, position, levels);
+  }
+
   /** A function, kept alive until it is released. */
   function(position: number): Reference {
     if (this.state.api.lua_type(this.thread, position) !== Type.function) throw this.wrongType(position, "function");

@@ -1,5 +1,6 @@
 /** The commands of the console, as `help()` lists them and the client completes them: each call and what it does. */
 export const CONSOLE_COMMANDS: ReadonlyMap<string, string> = new Map([
+  ["backupHistory(file)", "copies the history to a file that is not there yet"],
   ["help()", "lists the commands"],
   ["makeKey()", "prints a setKey(…) line with a new random key"],
   ["reloadGeoIPDBs()", "opens the GeoIP databases anew; one that cannot be opened stays as it was"],
@@ -10,8 +11,10 @@ export const CONSOLE_COMMANDS: ReadonlyMap<string, string> = new Map([
   ["showCustomStats()", "prints what the policy counted in the last 5 minutes"],
   ["showCustomWebHooks()", "prints the webhooks with their successes and failed attempts"],
   ["showDeadLetters()", "prints the events that were given up"],
+  ["showHistory()", "prints where the history is, how much is in it, and how it does"],
+  ["showLogin(name)", "prints what is known of a login"],
   ["showPerfStats()", "prints how long requests waited and ran in the last 5 minutes"],
-  ["showStringStatsDBs()", "prints the dbs of counters with their keys and memory"],
+  ["showStringStatsDBs()", "prints the dbs of counters: name, keys, bound, memory"],
   ["showVersion()", "prints the version"],
   ["showWebHookQueue()", "prints the events that wait to be delivered"],
   ["shutdown()", "ends the daemon in good order"],

@@ -1,11 +1,15 @@
 /**
  * The Lua engine: the state with its prelude and host functions, and the ways to run Lua in it.
  */
-import { Counters } from "../counters/counters.ts";
+import { resolve } from "node:path";
+
+import type { Counters } from "../counters/counters.ts";
 import { GeoIPDatabases } from "../geoip/geoip-databases.ts";
+import type { History } from "../history/history.ts";
 import type { Log } from "../log/log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
-import { type HttpClient, networkClient } from "../net/http-client.ts";
+import type { HttpClient } from "../net/http-client.ts";
+import type { TcpNetwork } from "../net/tcp.ts";
 import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
@@ -13,9 +17,10 @@ import { Codec } from "./codec.ts";
 import { Complaints } from "./complaints.ts";
 import { isConsoleCommand, SHOWS_NIL } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
-import { CounterCalls } from "./functions/counter-calls.ts";
+import { disk, type HostFileSystem } from "./disk.ts";
 import { geoipReloads } from "./functions/geoip.ts";
-import { logFunctions } from "./functions/log.ts";
+import type { Forget, HistoryAccess } from "./functions/history.ts";
+import { TcpSockets } from "./functions/tcp.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
 import { PrintedLines } from "./printed-lines.ts";
 import { LuaError, LuaState, type Reference } from "./state.ts";
@@ -33,14 +38,19 @@ type MaybePromise<T> = T | Promise<T>;
 interface EngineOptions {
   clock: Clock;
   log: Log;
+  counters: Counters;
   /** What relative paths in Lua are relative to. */
   directory: string;
-  /** How policies reach HTTP servers; the network unless given. */
-  http?: HttpClient;
-  /** The dbs that policies count in; none unless given. */
-  counters?: Counters;
-  /** Lua changes nothing outside, what it prints is logged, and no task is interrupted by another: for replays. */
-  isolated?: boolean;
+  /** How policies reach HTTP servers. */
+  http: HttpClient;
+  /** How policies reach other servers. */
+  tcp: TcpNetwork;
+  /** What it opens; the disk unless given. */
+  files?: HostFileSystem | undefined;
+  /** What it prints goes nowhere, or, a line at a time, into the log; to the process's own streams unless given. */
+  prints?: "nothing" | "to the log" | undefined;
+  /** Whether a task that computes for long lets others run; true unless given. */
+  sliced?: boolean;
   /** Takes what each file of Lua compiles to, in Lua's own format, before it runs. */
   onCompiled?: ((chunk: ByteString) => void) | undefined;
 }
@@ -67,7 +77,12 @@ export class Engine {
   readonly output: ConsoleOutput;
   /** Where functions tell of mistakes that the policy goes on after. */
   readonly complaints: Complaints;
+  /** What else than the history knows logins, by its name. */
+  readonly elsewhere = new Map<string, Forget>();
+  /** Set by newHistory(). */
+  history: History | undefined;
   private readonly log: Log;
+  private readonly sockets: TcpSockets;
   private readonly codec: Codec;
   private readonly ignored = new Set<string>();
   private readonly drivers: Drivers;
@@ -75,37 +90,50 @@ export class Engine {
 
   private constructor(
     readonly state: LuaState,
-    { clock, log, http, counters = new Counters(clock), isolated = false, onCompiled }: EngineOptions,
+    { clock, log, counters, http, tcp, directory, sliced = true, onCompiled }: EngineOptions,
     private readonly printed: PrintedLines | undefined,
   ) {
     this.log = log;
     this.onCompiled = onCompiled;
-    this.tasks = new Tasks(state, { sliced: !isolated });
+    this.tasks = new Tasks(state, { sliced });
     this.geoip = new GeoIPDatabases(log);
     this.codec = new Codec(state);
     this.output = new ConsoleOutput(this.tasks);
     this.complaints = new Complaints(log, this.output);
+    this.sockets = new TcpSockets(tcp, clock, this.tasks);
     const { tasks, geoip, output, complaints } = this;
-    const counterCalls = new CounterCalls(counters, this.complaints);
     this.drivers = installPrelude({
-      ...{ state, tasks, clock, geoip, output, complaints, onCompiled },
-      http: http ?? networkClient(clock),
-      counters: counterCalls.functions((definition) => this.forConfiguration(definition)),
+      state,
+      tasks,
+      clock,
+      log,
+      geoip,
+      counters,
+      http,
+      sockets: this.sockets,
+      directory,
+      output,
+      complaints,
+      onCompiled,
+      history: this.historyAccess(clock, directory, sliced),
+      allowed: (name) => this.acts(name),
     });
-    for (const definition of [...logFunctions(log), ...geoipReloads(geoip, output)]) this.define(definition);
+    for (const definition of geoipReloads(geoip, output)) this.define(definition);
   }
 
   static async create(options: EngineOptions): Promise<Engine> {
-    const { clock, directory, log, isolated } = options;
-    const printed = isolated ? new PrintedLines(log) : undefined;
-    const engine = new Engine(await LuaState.open(clock, directory, printed?.write), options, printed);
-    if (isolated) await engine.runFile(Buffer.from(UNBUFFERED), "unbuffered");
+    const { clock, directory, log, files = disk, prints } = options;
+    const printed = prints === "to the log" ? new PrintedLines(log) : undefined;
+    const print = prints === "nothing" ? (): void => {} : printed?.write;
+    const engine = new Engine(await LuaState.open(clock, { directory, files, print }), options, printed);
+    if (printed) await engine.runFile(Buffer.from(UNBUFFERED), "unbuffered");
     return engine;
   }
 
   /** Frees the state. Tasks that still wait are dropped. */
   close(): void {
     this.tasks.close();
+    this.sockets.close();
     this.state.close();
     this.printed?.flush();
   }
@@ -122,24 +150,41 @@ export class Engine {
    * has no effect, and says so once.
    */
   defineForConfiguration(definition: HostFunction): void {
-    this.define(this.forConfiguration(definition));
+    const { name, body } = definition;
+    this.define({
+      ...definition,
+      body: (call) => (this.acts(name) ? body(call) : undefined),
+    });
   }
 
-  private forConfiguration(definition: HostFunction): HostFunction {
-    const { name, body } = definition;
+  /** Whether a function that only acts in the configuration and on the console may; if not, that is said once. */
+  private acts(name: string): boolean {
+    const kind = this.tasks.current;
+    if (kind === "configuration" || kind === "console") return true;
+    if (!this.ignored.has(name)) {
+      this.ignored.add(name);
+      this.log.error(`${name}() has no effect in a ${kind} function: call it from the configuration or the console`);
+    }
+    return false;
+  }
+
+  private historyAccess(clock: Clock, directory: string, sliced: boolean): HistoryAccess {
     return {
-      ...definition,
-      body: (call) => {
-        const kind = this.tasks.current;
-        if (kind === "configuration" || kind === "console") return body(call);
-        if (!this.ignored.has(name)) {
-          this.ignored.add(name);
-          this.log.error(
-            `${name}() has no effect in a ${kind} function: call it from the configuration or the console`,
-          );
-        }
+      clock,
+      history: () => {
+        if (this.history) return this.history;
+        throw new LuaError("no history (newHistory)");
       },
+      resolve: (path) => resolve(directory, path),
+      elsewhere: this.elsewhere,
+      // In a replay nobody is held up, and order counts.
+      beside: () => sliced && (this.tasks.current === "background" || this.tasks.current === "console"),
     };
+  }
+
+  /** What stands for the history in Lua. */
+  get historyObject(): Reference {
+    return this.drivers.history;
   }
 
   /** Makes a host function a global that acts in the configuration alone: what it sets is opened at the start. */

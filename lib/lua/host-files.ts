@@ -1,6 +1,6 @@
 /**
- * Lets Lua's own `io`, `os.remove`, `os.rename`, `loadfile` and `require` see the real file system: the system calls that
- * the WebAssembly build of Lua's C library makes, served by node:fs instead of Emscripten's file system in memory.
+ * Lets Lua's own `io`, `os.remove`, `os.rename`, `loadfile` and `require` see the host's files: the system calls that the
+ * WebAssembly build of Lua's C library makes, served from there instead of from Emscripten's file system in memory.
  *
  * Lua keeps its own buffering and semantics; here are only open, read, write, seek, close, unlink, rename.
  * Numbers of flags and errors are those of musl and WASI, which Emscripten uses.
@@ -8,7 +8,8 @@
 import fs from "node:fs";
 import { constants } from "node:os";
 import { resolve } from "node:path";
-import { isatty } from "node:tty";
+
+import { fileError, type HostFile, type HostFileSystem } from "./disk.ts";
 
 /** Error numbers of wasi_snapshot_preview1. What is missing becomes EIO. */
 const ERRNO: Record<string, number> = {
@@ -47,14 +48,13 @@ export function systemErrorNumber(wasi: number): number {
 }
 
 const AT_REMOVEDIR = 0x200;
-/** Flags of what opens a file for more than to read it. */
-const WRITING = fs.constants.O_WRONLY | fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_TRUNC;
 const SEEK_SET = 0;
 const SEEK_CUR = 1;
 const STANDARD_STREAMS = 3;
 
-/** A file that Lua has open. Pipes and terminals have no position. */
+/** A file that Lua has open. Devices have no position. */
 interface OpenFile {
+  host: HostFile;
   position: number | undefined;
   append: boolean;
 }
@@ -68,28 +68,26 @@ interface SystemCalls {
 /** Takes what is written to a standard stream, by its number. The bytes are only there during the call. */
 export type Print = (bytes: Buffer, stream: number) => void;
 
-/** Opens what can be read and written at once. A pipe or a terminal would have the whole daemon wait for its other end. */
-function openWithoutWaiting(path: string, flags: number, mode: number): number {
-  const descriptor = fs.openSync(path, flags | fs.constants.O_NONBLOCK, mode);
-  if (!fs.fstatSync(descriptor).isFIFO() && !isatty(descriptor)) return descriptor;
-  fs.closeSync(descriptor);
-  throw Object.assign(new Error("a pipe or terminal"), { code: "ENXIO" });
+/** What Lua finds outside of itself. */
+export interface Surroundings {
+  /** What relative paths are relative to. */
+  directory: string;
+  files: HostFileSystem;
+  /** Takes what is written to the standard streams; the process's own unless given. */
+  print?: Print | undefined;
 }
 
-/**
- * @param heap the WebAssembly memory as it is now; asked for anew in each call, since memory grows
- * @param directory what relative paths are relative to
- * @param print given: nothing outside is changed. Files are only read, and what is written to the standard streams goes there
- */
-export function hostFiles(heap: () => Buffer, directory: string, print?: Print): SystemCalls {
-  const files = new Map<number, OpenFile>();
+/** @param heap the WebAssembly memory as it is now; asked for anew in each call, since memory grows */
+export function hostFiles(heap: () => Buffer, { directory, files, print }: Surroundings): SystemCalls {
+  const open = new Map<number, OpenFile>();
+  let last = STANDARD_STREAMS - 1;
 
   const path = (pointer: number): string => {
     const memory = heap();
     return resolve(directory, memory.toString("utf8", pointer, memory.indexOf(0, pointer)));
   };
 
-  /** Runs an operation on the real system; a failure becomes a negative error number. */
+  /** Runs an operation; a failure becomes a negative error number. */
   const attempt = (operation: () => number): number => {
     try {
       return operation();
@@ -119,19 +117,21 @@ export function hostFiles(heap: () => Buffer, directory: string, print?: Print):
     return total;
   };
 
-  const advance = (file: OpenFile | undefined, bytes: number): number => {
-    if (file?.position !== undefined) file.position += bytes;
+  const advance = (file: OpenFile, bytes: number): number => {
+    if (file.position !== undefined) file.position += bytes;
     return bytes;
   };
 
-  const mayChange = (): void => {
-    if (print) throw Object.assign(new Error("files are only read"), { code: "EROFS" });
+  const opened = (descriptor: number): OpenFile => {
+    const file = open.get(descriptor);
+    if (!file) throw fileError("EBADF", "not open");
+    return file;
   };
 
-  const owned = (descriptor: number): OpenFile | undefined => {
-    const file = files.get(descriptor);
-    if (!file && descriptor >= STANDARD_STREAMS) throw Object.assign(new Error("not open"), { code: "EBADF" });
-    return file;
+  const writeStream = (stream: number, start: number, length: number): number => {
+    if (!print) return fs.writeSync(stream, heap(), start, length);
+    print(heap().subarray(start, start + length), stream);
+    return length;
   };
 
   return {
@@ -139,24 +139,22 @@ export function hostFiles(heap: () => Buffer, directory: string, print?: Print):
       __syscall_openat: (_at: number, name: number, flags: number, varargs: number) =>
         attempt(() => {
           const mode = varargs ? heap().readUInt32LE(varargs) : 0o666;
-          if (flags & WRITING) mayChange();
-          const descriptor = openWithoutWaiting(path(name), flags, mode);
-          const regular = fs.fstatSync(descriptor).isFile();
-          files.set(descriptor, { position: regular ? 0 : undefined, append: (flags & fs.constants.O_APPEND) !== 0 });
-          return descriptor;
+          const host = files.open(path(name), flags, mode);
+          const append = (flags & fs.constants.O_APPEND) !== 0;
+          open.set(++last, { host, position: host.seekable ? 0 : undefined, append });
+          return last;
         }),
       __syscall_unlinkat: (_at: number, name: number, flags: number) =>
         attempt(() => {
-          mayChange();
-          if (flags & AT_REMOVEDIR) fs.rmdirSync(path(name));
-          else fs.unlinkSync(path(name));
+          if (flags & AT_REMOVEDIR) files.rmdir(path(name));
+          else files.unlink(path(name));
           return 0;
         }),
-      __syscall_rmdir: (name: number) => attempt(() => (mayChange(), fs.rmdirSync(path(name)), 0)),
+      __syscall_rmdir: (name: number) => attempt(() => (files.rmdir(path(name)), 0)),
       __syscall_renameat: (_from: number, name: number, _to: number, target: number) =>
-        attempt(() => (mayChange(), fs.renameSync(path(name), path(target)), 0)),
+        attempt(() => (files.rename(path(name), path(target)), 0)),
       __syscall_readlinkat: (_at: number, name: number, buffer: number, size: number) =>
-        attempt(() => heap().write(fs.readlinkSync(path(name)), buffer, size)),
+        attempt(() => heap().write(files.readlink(path(name)), buffer, size)),
       __syscall_fcntl64: () => 0,
       __syscall_ioctl: () => -ERRNO["ENOTTY"]!,
       __syscall_dup3: () => -ERRNO["ENOSYS"]!,
@@ -166,33 +164,28 @@ export function hostFiles(heap: () => Buffer, directory: string, print?: Print):
         wasi(result, () => {
           // Standard input is at its end: to wait for someone to type would stop the daemon.
           if (descriptor === 0) return 0;
-          const file = owned(descriptor);
+          const file = opened(descriptor);
           return eachVector(vectors, count, (start, length) =>
-            advance(file, fs.readSync(descriptor, heap(), start, length, file?.position ?? null)),
+            advance(file, file.host.read(heap(), start, length, file.position ?? null)),
           );
         }),
       fd_write: (descriptor: number, vectors: number, count: number, result: number) =>
         wasi(result, () => {
-          const file = owned(descriptor);
-          if (print && descriptor < STANDARD_STREAMS) {
-            return eachVector(vectors, count, (start, length) => {
-              print(heap().subarray(start, start + length), descriptor);
-              return length;
-            });
+          if (descriptor < STANDARD_STREAMS) {
+            return eachVector(vectors, count, (start, length) => writeStream(descriptor, start, length));
           }
-          if (file?.append && file.position !== undefined) file.position = fs.fstatSync(descriptor).size;
-          return eachVector(vectors, count, (start, length) =>
-            advance(
-              file,
-              fs.writeSync(descriptor, heap(), start, length, file?.append ? null : (file?.position ?? null)),
-            ),
-          );
+          const file = opened(descriptor);
+          if (file.append && file.position !== undefined) file.position = file.host.size();
+          return eachVector(vectors, count, (start, length) => {
+            const position = file.append ? null : (file.position ?? null);
+            return advance(file, file.host.write(heap(), start, length, position));
+          });
         }),
       fd_seek: (descriptor: number, offset: bigint, whence: number, result: number) => {
         const moved = attempt(() => {
-          const file = owned(descriptor);
+          const file = descriptor < STANDARD_STREAMS ? undefined : opened(descriptor);
           if (file?.position === undefined) return -ERRNO["ESPIPE"]!;
-          const base = whence === SEEK_SET ? 0 : whence === SEEK_CUR ? file.position : fs.fstatSync(descriptor).size;
+          const base = whence === SEEK_SET ? 0 : whence === SEEK_CUR ? file.position : file.host.size();
           const target = base + Number(offset);
           if (target < 0) return -ERRNO["EINVAL"]!;
           file.position = target;
@@ -204,9 +197,9 @@ export function hostFiles(heap: () => Buffer, directory: string, print?: Print):
       },
       fd_close: (descriptor: number) =>
         -attempt(() => {
-          owned(descriptor);
-          files.delete(descriptor);
-          fs.closeSync(descriptor);
+          const { host } = opened(descriptor);
+          open.delete(descriptor);
+          host.close();
           return 0;
         }),
     },

@@ -1,5 +1,7 @@
 /** Installs the prelude: what is written in Lua of the engine, and the host functions that it needs. */
+import type { Counters } from "../counters/counters.ts";
 import type { GeoIPDatabases } from "../geoip/geoip-databases.ts";
+import type { Log } from "../log/log.ts";
 import type { HttpClient } from "../net/http-client.ts";
 import { type ByteString, toByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
@@ -8,10 +10,24 @@ import type { Complaints } from "./complaints.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import { addressFunctions } from "./functions/address.ts";
 import { consoleOutputFunctions } from "./functions/console.ts";
+import { CounterCalls } from "./functions/counter-calls.ts";
+import { dateFunctions } from "./functions/date.ts";
 import { geoipLookups } from "./functions/geoip.ts";
+import { historyCommands } from "./functions/history-console.ts";
+import { type HistoryAccess, historyAdd, historyQuestions } from "./functions/history.ts";
 import { httpRequestFunction, socketRequestFunction } from "./functions/http.ts";
-import { lua51Functions, requireFunctions, sourceFunctions, systemFunctions } from "./functions/lua51.ts";
+import { logFunctions } from "./functions/log.ts";
+import {
+  luajitFunctions,
+  mathFunctions,
+  requireFunctions,
+  sourceFunctions,
+  systemFunctions,
+} from "./functions/lua51.ts";
 import { moduleFunctions } from "./functions/modules.ts";
+import { personalDataFunctions } from "./functions/personal-data.ts";
+import { historyLearn, profileQuestions } from "./functions/profile.ts";
+import type { TcpSockets } from "./functions/tcp.ts";
 import { sleepFunction, type WaitingFunction } from "./functions/wait.ts";
 import addressChunk from "./prelude/address.lua" with { type: "text" };
 import argumentsChunk from "./prelude/arguments.lua" with { type: "text" };
@@ -19,15 +35,23 @@ import bitChunk from "./prelude/bit.lua" with { type: "text" };
 import consoleChunk from "./prelude/console.lua" with { type: "text" };
 import coroutineChunk from "./prelude/coroutine.lua" with { type: "text" };
 import countersChunk from "./prelude/counters.lua" with { type: "text" };
+import dateChunk from "./prelude/date.lua" with { type: "text" };
 import definedChunk from "./prelude/defined.lua" with { type: "text" };
+import environmentChunk from "./prelude/environment.lua" with { type: "text" };
 import finalizersChunk from "./prelude/finalizers.lua" with { type: "text" };
 import geoipChunk from "./prelude/geoip.lua" with { type: "text" };
+import historyChunk from "./prelude/history.lua" with { type: "text" };
+import logChunk from "./prelude/log.lua" with { type: "text" };
 import loginTupleChunk from "./prelude/login-tuple.lua" with { type: "text" };
 import lua51Chunk from "./prelude/lua51.lua" with { type: "text" };
+import luajitChunk from "./prelude/luajit.lua" with { type: "text" };
+import mathChunk from "./prelude/math.lua" with { type: "text" };
 import modulesChunk from "./prelude/modules.lua" with { type: "text" };
 import requireChunk from "./prelude/require.lua" with { type: "text" };
 import sourceChunk from "./prelude/source.lua" with { type: "text" };
 import systemChunk from "./prelude/system.lua" with { type: "text" };
+import tableChunk from "./prelude/table.lua" with { type: "text" };
+import tcpChunk from "./prelude/tcp.lua" with { type: "text" };
 import type { LuaState, Reference } from "./state.ts";
 import type { Tasks } from "./tasks.ts";
 import type { LuaThread } from "./wasm.ts";
@@ -36,14 +60,20 @@ interface PreludeOptions {
   state: LuaState;
   tasks: Tasks;
   clock: Clock;
+  log: Log;
   geoip: GeoIPDatabases;
+  counters: Counters;
   http: HttpClient;
+  sockets: TcpSockets;
+  /** What the names of files are relative to. */
+  directory: string;
   output: ConsoleOutput;
-  /** What counters.lua asks of the host. */
-  counters: Record<string, HostFunction>;
   complaints: Complaints;
   /** Takes what each file compiles to. */
   onCompiled: ((chunk: ByteString) => void) | undefined;
+  history: HistoryAccess;
+  /** Whether a function that is for the console alone may run now. */
+  allowed: (name: string) => boolean;
 }
 
 /** What the engine calls: each takes the policy's function and a packed value (see codec.ts). */
@@ -54,16 +84,32 @@ export interface Drivers {
   runConsole: Reference;
   /** Takes the name of a global and perhaps of a field, answers whether it is there. */
   isDefined: Reference;
+  /** What stands for the history: see history.lua. */
+  history: Reference;
 }
 
 /** Runs the chunks in an order in which each finds what it needs; the modules last, for they see the globals as they are then. */
 export function installPrelude(options: PreludeOptions): Drivers {
-  const { state, tasks, clock, geoip, http, output, counters, complaints, onCompiled } = options;
+  const {
+    state,
+    tasks,
+    clock,
+    log,
+    geoip,
+    counters,
+    http,
+    sockets,
+    directory,
+    output,
+    complaints,
+    onCompiled,
+    allowed,
+  } = options;
   const { api, main } = state;
   const run = (name: string, source: string, ...args: Argument[]): Reference[] =>
     runChunk(state, tasks, name, source, args);
 
-  const [wrongType, typeName] = run("arguments", argumentsChunk) as [Reference, Reference];
+  const [wrongType, typeName, classOf] = run("arguments", argumentsChunk) as [Reference, Reference, Reference];
   const [makeWaiting] = run("coroutine", coroutineChunk, { was_cut: tasks.wasCut }, wrongType);
   const waiting = ({ name, begin }: WaitingFunction): Reference => {
     const functions = tasks.waitingFunctions(name, begin);
@@ -75,6 +121,14 @@ export function installPrelude(options: PreludeOptions): Drivers {
     };
     return tasks.run("configuration", prepare, (L) => state.reference(L)) as Reference;
   };
+  const waitingTable = (definitions: Record<string, WaitingFunction>): Reference => {
+    api.lua_createtable(main, 0, 0);
+    for (const [key, definition] of Object.entries(definitions)) {
+      state.pushReference(main, waiting(definition));
+      api.lua_setfield(main, -2, state.constant(key));
+    }
+    return state.reference(main);
+  };
   const setGlobal = (name: string, reference: Reference): void => {
     state.pushReference(main, reference);
     api.lua_setglobal(main, state.constant(name));
@@ -82,28 +136,72 @@ export function installPrelude(options: PreludeOptions): Drivers {
 
   const sleep = waiting(sleepFunction(clock));
   setGlobal("sleep", sleep);
-  setGlobal("httpRequest", waiting(httpRequestFunction(http)));
+  setGlobal("httpRequest", waiting(httpRequestFunction(http, directory)));
   run("source", sourceChunk, onCompiled ? sourceFunctions(onCompiled) : {});
-  const [blamed] = run("lua51", lua51Chunk, lua51Functions(), wrongType);
+  const [check, checkNumber, blamed] = run("lua51", lua51Chunk, wrongType) as [Reference, Reference, Reference];
+  run("table", tableChunk, check, blamed);
+  run("math", mathChunk, mathFunctions(), checkNumber, blamed);
+  run("environment", environmentChunk, check, checkNumber);
+  run("date", dateChunk, dateFunctions, checkNumber, blamed);
   run("bit", bitChunk, wrongType);
+  run("luajit", luajitChunk, luajitFunctions(), check, checkNumber);
   run("require", requireChunk, requireFunctions(tasks), wrongType);
-  run("system", systemChunk, systemFunctions(clock), blamed!);
+  run("system", systemChunk, systemFunctions(clock), blamed);
   const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(complaints), wrongType, typeName);
-  run("geoip", geoipChunk, geoipLookups(geoip, complaints), ...classChecks);
   const [makeClass, checkSelf] = classChecks;
-  run("counters", countersChunk, counters, makeClass!, checkSelf!, wrongType);
+  run(
+    "counters",
+    countersChunk,
+    new CounterCalls(counters, complaints).functions(allowed),
+    makeClass!,
+    checkSelf!,
+    wrongType,
+  );
+  run("geoip", geoipChunk, geoipLookups(geoip, complaints), ...classChecks);
   const [runReport, runEndpoint] = run("login-tuple", loginTupleChunk, makeAddress!);
   const [runConsole] = run("console", consoleChunk, consoleOutputFunctions(output));
   const [isDefined] = run("defined", definedChunk);
+  const waits = [
+    ...historyQuestions(options.history),
+    ...profileQuestions(options.history),
+    ...personalDataFunctions(options.history),
+    ...historyCommands(options.history),
+  ];
+  const classTools = classChecks.slice(0, 2);
+  const historyHost: Record<string, HostFunction> = {
+    add: historyAdd(options.history),
+    learn: historyLearn(options.history),
+    allowed: { name: "allowed", body: (call) => allowed(call.text(1)) },
+    print: consoleOutputFunctions(output)["print"]!,
+  };
+  const waitingByName = Object.fromEntries(waits.map((definition) => [definition.name, waiting(definition)]));
+  const [history] = run("history", historyChunk, historyHost, waitingByName, ...classTools, wrongType);
+  const [tcp] = run(
+    "tcp",
+    tcpChunk,
+    sockets.functions,
+    ...classChecks.slice(0, 2),
+    waitingTable(sockets.waits),
+    check,
+    checkNumber,
+  );
   run("finalizers", finalizersChunk, wrongType);
   api.lua_pushlightuserdata(main, 0);
   const jsonNull = state.reference(main);
-  run("modules", modulesChunk, moduleFunctions(clock), waiting(socketRequestFunction(http)), sleep, jsonNull);
-  return { runReport: runReport!, runEndpoint: runEndpoint!, runConsole: runConsole!, isDefined: isDefined! };
+  const socketRequest = waiting(socketRequestFunction(http, directory));
+  const [module] = run("modules", modulesChunk, moduleFunctions(clock), socketRequest, tcp!, sleep, jsonNull, classOf);
+  run("log", logChunk, logFunctions(log), module!, classOf);
+  return {
+    runReport: runReport!,
+    runEndpoint: runEndpoint!,
+    runConsole: runConsole!,
+    isDefined: isDefined!,
+    history: history!,
+  };
 }
 
-/** A table of host functions, or a Lua value. */
-type Argument = Record<string, HostFunction> | Reference;
+/** A table of host functions or Lua values, or a Lua value. */
+type Argument = Record<string, HostFunction | Reference> | Reference;
 
 /** Runs a chunk and gives its results. The prelude never waits, so they are there at once. */
 function runChunk(state: LuaState, tasks: Tasks, name: string, source: string, args: Argument[]): Reference[] {
@@ -117,7 +215,8 @@ function runChunk(state: LuaState, tasks: Tasks, name: string, source: string, a
       }
       api.lua_createtable(L, 0, 0);
       for (const [key, definition] of Object.entries(arg)) {
-        pushHostFunction(state, L, definition);
+        if (typeof definition === "bigint") state.pushReference(L, definition);
+        else pushHostFunction(state, L, definition);
         api.lua_setfield(L, -2, state.constant(key));
       }
     }

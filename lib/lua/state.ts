@@ -6,16 +6,23 @@
  */
 import { type ByteString, toByteString, toText } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
-import type { Print } from "./host-files.ts";
+import type { Surroundings } from "./host-files.ts";
 import { loadLua, type LuaExports, type LuaThread, type LuaWasm, REGISTRY, Status, Type } from "./wasm.ts";
 
 /** Lua values on the host's side. Functions, threads and userdata cannot leave Lua: they come as {@link Opaque}. */
-export type LuaValue = undefined | boolean | number | ByteString | LuaTable | Opaque;
+export type LuaValue = undefined | boolean | number | ByteString | LuaTable | Opaque | Reference;
 export type LuaTable = Map<ByteString | number, LuaValue>;
 
 /** A value that stays in Lua; only the name of its type is known outside. */
 class Opaque {
   constructor(readonly type: string) {}
+}
+
+/** The name of a value's type in Lua. */
+export function typeName(value: LuaValue): string {
+  if (value instanceof Map) return "table";
+  if (typeof value === "object") return value.type;
+  return value === undefined ? "nil" : typeof value;
 }
 
 /** A Lua value kept alive by the registry. A bigint, since that is what a lua_Integer is: no conversion for each push. */
@@ -56,12 +63,8 @@ export class LuaState {
     this.api.lua_atpanic(this.main, this.callback(panic, "ii"));
   }
 
-  /**
-   * @param directory what relative paths in Lua are relative to
-   * @param print given: Lua changes nothing outside, see host-files.ts
-   */
-  static async open(clock: Clock, directory: string, print?: Print): Promise<LuaState> {
-    return new LuaState(await loadLua(clock, directory, print));
+  static async open(clock: Clock, surroundings: Surroundings): Promise<LuaState> {
+    return new LuaState(await loadLua(clock, surroundings));
   }
 
   close(): void {
@@ -190,6 +193,8 @@ export class LuaState {
         return this.pushNumber(L, value);
       case "string":
         return this.pushBytes(L, value);
+      case "bigint":
+        return this.pushReference(L, value);
       default:
         if (value instanceof Opaque) throw new TypeError(`a ${value.type} cannot be given to Lua`);
         this.api.lua_createtable(L, 0, value.size);

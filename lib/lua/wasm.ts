@@ -10,8 +10,10 @@ import { LuaFactory } from "wasmoon";
 import glueFile from "wasmoon/dist/glue.wasm" with { type: "file" };
 
 import type { Clock } from "../time/clock.ts";
-import { hostFiles, type Print } from "./host-files.ts";
+import { hostFiles, type Surroundings } from "./host-files.ts";
 import { localTimeCalls } from "./local-time.ts";
+import { writeWholeNumbersPlainly } from "./number-text.ts";
+import { cutFractions } from "./whole-arguments.ts";
 
 /** A `lua_State *`: the main state or a thread. An address in WebAssembly memory, as is every pointer here. */
 export type LuaThread = number;
@@ -112,18 +114,14 @@ let compiled: Promise<WebAssembly.Module> | undefined;
 /** Loads stand in for a global function, so they take turns. */
 let turn: Promise<unknown> = Promise.resolve();
 
-/**
- * @param clock what Lua's `os.time`, `os.date` and `os.clock` read
- * @param directory what relative paths in Lua are relative to
- * @param print given: Lua changes nothing outside, see host-files.ts
- */
-export function loadLua(clock: Clock, directory: string, print?: Print): Promise<LuaWasm> {
-  const loaded = turn.then(() => load(clock, directory, print));
+/** @param clock what Lua's `os.time`, `os.date` and `os.clock` read */
+export function loadLua(clock: Clock, surroundings: Surroundings): Promise<LuaWasm> {
+  const loaded = turn.then(() => load(clock, surroundings));
   turn = loaded.catch(() => {});
   return loaded;
 }
 
-async function load(clock: Clock, directory: string, print?: Print): Promise<LuaWasm> {
+async function load(clock: Clock, surroundings: Surroundings): Promise<LuaWasm> {
   let exports: LuaExports | undefined;
   let heapView: Buffer = Buffer.alloc(0);
   const heap = (): Buffer => {
@@ -134,7 +132,7 @@ async function load(clock: Clock, directory: string, print?: Print): Promise<Lua
   const target = WebAssembly as unknown as { instantiate: Instantiate };
   const { instantiate } = target;
   target.instantiate = async (source, imports) => {
-    const calls = hostFiles(heap, directory, print);
+    const calls = hostFiles(heap, surroundings);
     const env = imports["env"]!;
     const grow = env["emscripten_resize_heap"] as (size: number) => number;
     Object.assign(env, calls.env, localTimeCalls(heap, env as never), {
@@ -144,9 +142,10 @@ async function load(clock: Clock, directory: string, print?: Print): Promise<Lua
       emscripten_resize_heap: (size: number) => (size >>> 0 > LARGEST_MEMORY ? 0 : grow(size)),
     });
     Object.assign(imports["wasi_snapshot_preview1"]!, calls.wasi_snapshot_preview1);
-    const module = await (compiled ??= WebAssembly.compile(source as Uint8Array<ArrayBuffer>));
+    const module = await (compiled ??= WebAssembly.compile(cutFractions(Buffer.from(source as ArrayBuffer))));
     const instance = new WebAssembly.Instance(module, imports as never);
     exports = instance.exports as unknown as LuaExports;
+    writeWholeNumbersPlainly(heap().subarray(0, exports.stackSave())); // the stack, still empty, is behind the constants
     return { instance, module };
   };
   try {

@@ -9,6 +9,9 @@ import http from "node:http";
 import https from "node:https";
 
 import type { Clock } from "../time/clock.ts";
+import type { ClientTls, Outgoing, TlsChoice } from "./outgoing.ts";
+import { type Proxy, proxyEndpoint, publicProxyUrl, withoutBrackets } from "./proxy.ts";
+import { openTunnel } from "./tunnel.ts";
 
 export interface HttpRequest {
   /** Absolute, http or https, without credentials. */
@@ -19,6 +22,7 @@ export interface HttpRequest {
   body: Uint8Array | undefined;
   /** Seconds for the whole exchange, the response's body included. */
   timeout: number;
+  tls: TlsChoice;
 }
 
 export interface HttpResponse {
@@ -64,7 +68,7 @@ export function checkHeader(name: string, value: string): string | undefined {
 }
 
 /** The client frames the message itself; what a policy says about it could only contradict. */
-const FRAMING = new Set([
+export const FRAMING: ReadonlySet<string> = new Set([
   "content-length",
   "transfer-encoding",
   "connection",
@@ -75,62 +79,95 @@ const FRAMING = new Set([
 ]);
 
 /** A client for the real network. Each request has its own connection, so none fails for a stale one. */
-export const networkClient = (clock: Clock): HttpClient => ({
-  request: (request) =>
-    new Promise((resolve, reject) => {
-      const { url, method, body, timeout } = request;
-      let outgoing: http.ClientRequest | undefined;
-      const cancelTimer = clock.after(timeout * 1000, () => fail(`timed out after ${timeout} s`));
-      // node:http may report one failure twice, the second time when nobody listens any more.
-      function fail(reason: string): void {
-        cancelTimer();
-        reject(new HttpFailure(reason));
-        outgoing?.destroy();
-      }
-      const failed = (error: unknown): void => fail(describe(error as NodeJS.ErrnoException));
-      const received = (incoming: http.IncomingMessage): void => {
-        const chunks: Uint8Array[] = [];
-        let size = 0;
-        const tooLarge = (): void => fail(`the response's body is larger than ${LARGEST_BODY / 1024 / 1024} MiB`);
-        incoming.on("error", failed);
-        incoming.on("aborted", () => fail("connection closed before the end of the response"));
-        incoming.on("data", (chunk: Uint8Array) => {
-          size += chunk.length;
-          if (size > LARGEST_BODY) return tooLarge();
-          chunks.push(chunk);
-        });
-        incoming.on("end", () => {
-          if (!incoming.complete) return fail("connection closed before the end of the response");
-          cancelTimer();
-          const { statusCode = 0, statusMessage = "", rawHeaders } = incoming;
-          resolve({
-            status: statusCode,
-            reason: statusMessage,
-            headers: joinHeaders(rawHeaders),
-            body: Buffer.concat(chunks),
-          });
-        });
-      };
-      try {
-        outgoing = (url.protocol === "https:" ? https : http).request(
-          {
-            agent: false,
-            // The brackets of an IPv6 address belong to the URL.
-            host: url.hostname.replace(/^\[|\]$/g, ""),
-            port: url.port || (url.protocol === "https:" ? 443 : 80),
-            path: url.pathname + url.search,
-            method,
-            headers: outgoingHeaders(request),
-          },
-          received,
-        );
-        outgoing.on("error", failed);
-        outgoing.end(body);
-      } catch (error) {
-        failed(error);
-      }
-    }),
+export const networkClient = (clock: Clock, outgoing: Outgoing): HttpClient => ({
+  async request(request) {
+    const { url, timeout } = request;
+    const proxy = outgoing.proxy(url);
+    const exchange = new Exchange(request, proxy);
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const cancelTimer = clock.after(timeout * 1000, () => reject(new HttpFailure(`timed out after ${timeout} s`)));
+    try {
+      const tls = url.protocol === "https:" ? outgoing.tls(request.tls) : undefined;
+      return await Promise.race([exchange.run(tls), late]);
+    } catch (error) {
+      const reason = error instanceof HttpFailure ? error.message : describe(error as NodeJS.ErrnoException);
+      throw new HttpFailure(proxy ? `${reason} (through the proxy ${publicProxyUrl(proxy)})` : reason);
+    } finally {
+      cancelTimer();
+      exchange.destroy();
+    }
+  },
 });
+
+/** One request and its response, and the connections that they take. */
+class Exchange {
+  private readonly used: { destroy(): void }[] = [];
+
+  constructor(
+    private readonly asked: HttpRequest,
+    private readonly proxy: Proxy | undefined,
+  ) {}
+
+  /** Ends what is still open. */
+  destroy(): void {
+    for (const connection of this.used) connection.destroy();
+  }
+
+  async run(tls: ClientTls | undefined): Promise<HttpResponse> {
+    const { url } = this.asked;
+    const hostname = withoutBrackets(url.hostname);
+    const port = Number(url.port || (tls ? 443 : 80));
+    const path = url.pathname + url.search;
+    if (!this.proxy) return this.send(tls ? https : http, { host: hostname, port, path, agent: false, ...tls });
+    if (tls) {
+      const tunnel = openTunnel(this.proxy, { hostname, port }, tls);
+      this.used.push(tunnel);
+      const connection = await tunnel.opened;
+      const agent = new http.Agent();
+      agent.createConnection = () => connection;
+      return this.send(http, { host: hostname, port, path, agent });
+    }
+    const { host, credentials } = proxyEndpoint(this.proxy);
+    return this.send(http, { ...host, path: url.origin + path, agent: false }, credentials);
+  }
+
+  private send(
+    protocol: typeof http | typeof https,
+    options: https.RequestOptions,
+    credentials: Record<string, string> = {},
+  ): Promise<HttpResponse> {
+    const { method, body } = this.asked;
+    return new Promise((resolve, reject) => {
+      const headers = { ...outgoingHeaders(this.asked), ...credentials };
+      const request = protocol.request({ ...options, method, headers }, (incoming) => {
+        receive(incoming).then(resolve, reject);
+      });
+      this.used.push(request);
+      request.on("error", reject);
+      request.end(body);
+    });
+  }
+}
+
+function receive(incoming: http.IncomingMessage): Promise<HttpResponse> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    const broken = (): void => reject(new HttpFailure("connection closed before the end of the response"));
+    incoming.on("error", reject);
+    incoming.on("aborted", broken);
+    incoming.on("data", (chunk: Uint8Array) => {
+      size += chunk.length;
+      if (size <= LARGEST_BODY) chunks.push(chunk);
+      else reject(new HttpFailure(`the response's body is larger than ${LARGEST_BODY / 1024 / 1024} MiB`));
+    });
+    incoming.on("end", () => {
+      if (!incoming.complete) return broken();
+      const { statusCode: status = 0, statusMessage: reason = "", rawHeaders } = incoming;
+      resolve({ status, reason, headers: joinHeaders(rawHeaders), body: Buffer.concat(chunks) });
+    });
+  });
+}
 
 function outgoingHeaders({ url, headers, body }: HttpRequest): Record<string, string> {
   const all: Record<string, string> = { Host: url.host, "User-Agent": "trackalert", Accept: "*/*" };

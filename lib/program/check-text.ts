@@ -25,6 +25,8 @@ function describe(inventory: Inventory): Record<string, readonly string[]> {
     geoip,
     customStats,
     counters,
+    proxies,
+    history,
   } = inventory;
   return {
     listeners: listeners.map(describeListener),
@@ -45,8 +47,10 @@ function describe(inventory: Inventory): Record<string, readonly string[]> {
     ),
     "custom stats": customStats,
     counters: counters.map(
-      ({ name, window, windows, fields }) => `${name} (${windows} × ${window} s: ${fields.join(", ")})`,
+      ({ name, seconds, windows, fields }) => `${name} (${windows} windows of ${seconds} s: ${fields.join(", ")})`,
     ),
+    history: history ? [`${history.place} (rows for ${Number(history.retentionDays.toFixed(2))} days)`] : [],
+    proxy: describeProxies(proxies),
   };
 }
 
@@ -54,4 +58,14 @@ function describeListener({ address, tls }: Inventory["listeners"][number]): str
   if (!tls) return address;
   const until = tls.validUntil ? ` until ${formatTime(tls.validUntil.getTime())}` : "";
   return `${address} (TLS, ${tls.certificate}${until})`;
+}
+
+function describeProxies({ http, https, exceptions }: Inventory["proxies"]): string[] {
+  const lines = http === https && http ? [http] : [];
+  if (lines.length === 0) {
+    if (http) lines.push(`for http ${http}`);
+    if (https) lines.push(`for https ${https}`);
+  }
+  if (lines.length > 0 && exceptions.length > 0) lines.push(`not for ${exceptions.join(" ")} (NO_PROXY)`);
+  return lines;
 }

@@ -5,10 +5,12 @@ import { dirname } from "node:path";
 import type { Config } from "../config.ts";
 import { ConfigError, loadConfig, type Loaded, missingKey } from "../configuration/load-config.ts";
 import { readRegexesFile, RegexesFileError } from "../device/regexes-file.ts";
+import { describePlace, placeProblem } from "../history/place.ts";
 import { Level, Log } from "../log/log.ts";
 import { shortChunkName } from "../lua/engine.ts";
 import { findUnknownNames } from "../lua/unknown-names.ts";
 import { formatListener, type HttpListener } from "../net/listener.ts";
+import { type Proxies, type Proxy, publicProxyUrl } from "../net/proxy.ts";
 import { dateProblem, readCredentials } from "../net/tls.ts";
 import { fewFiles } from "../stats/process.ts";
 import type { ByteString } from "../text/byte-string.ts";
@@ -30,8 +32,11 @@ export interface Inventory {
   /** `built` is null for a database that cannot be opened. */
   geoip: { name: string; file: string | null; type: string | null; built: Date | null }[];
   customStats: string[];
-  /** `window` in seconds, `fields` as `name kind`. */
-  counters: { name: string; window: number; windows: number; fields: string[] }[];
+  counters: { name: string; seconds: number; windows: number; fields: string[] }[];
+  /** What requests for other servers go through, by the scheme of their urls; without user and password. */
+  proxies: { http: string | null; https: string | null; exceptions: readonly string[] };
+  /** `place` is shown without a password. */
+  history: { place: string; retentionDays: number } | null;
 }
 
 export interface Check {
@@ -67,7 +72,7 @@ export async function checkConfig(file: string, regexes: string | undefined, clo
   }
   try {
     const chunks: ByteString[] = [];
-    const loaded = await loadConfig(file, { clock, log, inert: true, onCompiled: (chunk) => void chunks.push(chunk) });
+    const loaded = await loadConfig(file, { clock, log, only: "read", onCompiled: (chunk) => void chunks.push(chunk) });
     check.warnings.push(...(await unknownNames(loaded, chunks, file)));
     check.inventory = takeInventory(loaded, clock.now(), check);
     check.warnings.push(...doubts(loaded, check.inventory, clock.now()));
@@ -86,19 +91,19 @@ async function unknownNames({ engine }: Loaded, chunks: readonly ByteString[], f
   return problems.map((problem) => (problem.startsWith(`${main}:`) ? file + problem.slice(main.length) : problem));
 }
 
-function takeInventory(
-  { config, policy, engine, counters, receiverTls }: Loaded,
-  now: number,
-  check: Check,
-): Inventory {
+function takeInventory(loaded: Loaded, now: number, check: Check): Inventory {
+  const { config, policy, engine, counters, outgoing } = loaded;
   const key = missingKey(config);
   if (key) check.errors.push(key);
   check.errors.push(...doubleAddresses(config));
   try {
-    receiverTls.load();
+    outgoing.load();
   } catch (error) {
     check.errors.push((error as Error).message);
   }
+  const { history } = engine;
+  const problem = history && placeProblem(history.settings, config.stateDir);
+  if (problem) check.errors.push(history.settings.where + problem);
   return {
     listeners: config.listeners.map((listener) => describeListener(listener, now, check)),
     controlSocket: config.controlSocket ? formatListener(config.controlSocket) : null,
@@ -119,18 +124,14 @@ function takeInventory(
       built: database?.built ?? null,
     })),
     customStats: [...config.customStats],
-    counters: Array.from(
-      counters.dbs,
-      ([
-        name,
-        {
-          shape: { window, windows, fields },
-        },
-      ]) => ({
-        ...{ name, window, windows },
-        fields: Array.from(fields, ([field, { kind }]) => `${field} ${kind}`),
-      }),
-    ),
+    counters: Array.from(counters.dbs.values(), ({ shape: { name, window, windows, fields } }) => ({
+      ...{ name, seconds: window, windows },
+      fields: Array.from(fields, ([field, { kind }]) => `${field} (${kind})`),
+    })),
+    proxies: describeProxies(config.outgoing.proxies),
+    history: history
+      ? { place: describePlace(history.settings), retentionDays: history.settings.retention / (DAY / 1000) }
+      : null,
   };
 }
 
@@ -158,6 +159,12 @@ function describeListener(listener: HttpListener, now: number, check: Check): In
   }
 }
 
+function describeProxies({ http, https, exceptions }: Proxies): Inventory["proxies"] {
+  const describe = (proxy: Proxy | undefined): string | null =>
+    proxy ? `${publicProxyUrl(proxy)} (${proxy.from})` : null;
+  return { http: describe(http), https: describe(https), exceptions };
+}
+
 /** Services such as Slack put a secret into the path. */
 function receiverOf({ url }: WebHook): string {
   const { origin, pathname, search } = new URL(datedUrl(url, 0));
@@ -171,16 +178,18 @@ function nextTime(timing: Timing, now: number): Date | null {
 
 /** What is allowed, and likely a mistake. */
 function* doubts({ config }: Loaded, inventory: Inventory, now: number): Iterable<string> {
-  const { hooks, tls } = config.webhooks;
+  const { webhooks, outgoing } = config;
   if (config.listeners.length === 0) yield "no listener: nothing is served (addListener)";
   yield* passwordDoubts(config.webserverPassword);
   if (!config.key && !config.controlSocket) yield "no key and no control socket: no console (setKey, controlSocket)";
   if (!inventory.reportFunction) yield "no report function: reports are counted, nothing else (setReport)";
-  if (!tls.verifyPeer) yield "webhooks go to receivers with any certificate (disableCurlPeerVerification)";
-  else if (!tls.verifyHost)
-    yield "webhooks go to receivers with the certificate of any host (disableCurlHostVerification)";
-  for (const hook of hooks) {
+  if (!outgoing.verify) yield "other servers may have any certificate (disableCurlPeerVerification)";
+  else if (!outgoing.verifyHost) {
+    yield "other servers may have the certificate of any host (disableCurlHostVerification)";
+  }
+  for (const hook of webhooks.hooks) {
     const { protocol, hostname } = new URL(datedUrl(hook.url, 0));
+    if (hook.tls.verify === false) yield `webhook ${quote(hook.name)} goes to a receiver with any certificate (verify)`;
     if (protocol === "http:" && !LOOPBACK.test(hostname)) yield `webhook ${quote(hook.name)} is sent without TLS`;
   }
   for (const { name, built } of inventory.geoip) {

@@ -10,6 +10,7 @@ import { version } from "../../package.json";
 import { keyLine } from "../control/key.ts";
 import { Level } from "../log/log.ts";
 import { Facility } from "../log/syslog.ts";
+import { LOG_FORMATS, type LogFormat } from "../traffic/format.ts";
 import { expandOptions, type OptionSyntax, UsageError } from "./getopt.ts";
 
 const ARGS = {
@@ -67,6 +68,21 @@ const ARGS = {
     valueHint: "all",
     description: "With --replay: write what happened into fixtures that fail; =all also removes expectations",
   },
+  import: {
+    type: "string",
+    valueHint: "FILE…",
+    description: "Teach the memory from recorded traffic or log files, each once however often it is named",
+  },
+  format: {
+    type: "string",
+    valueHint: "NAME",
+    description: "With --import: dovecot or sshd, for log files; JSON lines unless given",
+  },
+  year: {
+    type: "string",
+    valueHint: "N",
+    description: "With --import: of a log's first line; unless given the newest that is not in the future",
+  },
   json: { type: "boolean", description: "Print the outcome of --check-config or --replay as JSON" },
   record: {
     type: "string",
@@ -100,7 +116,7 @@ const SYNTAX: OptionSyntax = {
   options: ARGS,
   optional: new Set(["client"]),
   joined: new Set(["update"]),
-  files: "replay",
+  files: new Set(["replay", "import"]),
 };
 
 /** Ways to run; an option of one way excludes those of the others. */
@@ -108,6 +124,7 @@ const WAYS = [
   ["client", "execute"],
   ["check-config"],
   ["replay"],
+  ["import"],
   ["init"],
   ["daemon"],
   ["systemd", "docker"],
@@ -121,6 +138,8 @@ const COMPANIONS = [
   ["run", ["replay"]],
   ["junit", ["replay"]],
   ["update", ["replay"]],
+  ["format", ["import"]],
+  ["year", ["import"]],
   ["record-redact", ["record"]],
 ] as const;
 
@@ -166,9 +185,19 @@ export interface ReplayCommand {
   regexes: string | undefined;
 }
 
+export interface ImportCommand extends Pick<CommonOptions, "config" | "verbose"> {
+  /** At least one. */
+  files: string[];
+  /** Undefined: JSON lines. */
+  format: LogFormat | undefined;
+  year: number | undefined;
+  regexes: string | undefined;
+}
+
 type Program =
   | { action: "print"; text: string }
   | { action: "replay"; options: ReplayCommand }
+  | { action: "import"; options: ImportCommand }
   | { action: "serve"; options: ServeOptions }
   | { action: "client"; options: ClientOptions }
   | { action: "check"; options: CheckOptions }
@@ -198,6 +227,11 @@ export async function readCommandLine(args: readonly string[]): Promise<Program>
     const update = readUpdate(parsed.update);
     return { action: "replay", options: { files, run, json, junit, update, verbose, regexes } };
   }
+  if (way === "import") {
+    const format = readFormat(parsed.format);
+    const year = readYear(parsed.year, format);
+    return { action: "import", options: { files, config, format, year, verbose, regexes } };
+  }
   if (files.length > 0) throw new UsageError(`unexpected argument '${files[0]}'`);
   if (way === "init") {
     if (config) throw new UsageError("option --init takes no --config: it writes one");
@@ -211,7 +245,8 @@ export async function readCommandLine(args: readonly string[]): Promise<Program>
       throw new UsageError("option --execute is given twice: put both commands into one");
     }
     if (client && config) throw new UsageError("options --client and --config name a configuration each: give one");
-    const level = readLevel(parsed.loglevel, Level.error);
+    // Two settings of the configuration are needed: its faults are the daemon's to tell, unless they are asked for.
+    const level = readLevel(parsed.loglevel, Level.emerg);
     return { action: "client", options: { config: client || config, execute, level, verbose } };
   }
   return {
@@ -248,6 +283,19 @@ function readUpdate(text: string | undefined): ReplayCommand["update"] {
   if (text === "") return "mend";
   if (text === "all") return "all";
   throw new UsageError(`option --update: nothing or =all expected, got '${text}'`);
+}
+
+function readFormat(text: string | undefined): LogFormat | undefined {
+  const format = LOG_FORMATS.find((name) => name === text);
+  if (text === undefined || format) return format;
+  throw new UsageError(`option --format: ${LOG_FORMATS.join(" or ")} expected, got '${text}'`);
+}
+
+function readYear(text: string | undefined, format: LogFormat | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^20\d\d$/.test(text)) throw new UsageError(`option --year: a year such as 2026 expected, got '${text}'`);
+  if (format === undefined) throw new UsageError("option --year needs --format: other lines have their years");
+  return Number(text);
 }
 
 function readFacility(name: string | undefined): Facility | undefined {

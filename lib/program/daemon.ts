@@ -1,17 +1,20 @@
 /** The daemon: serves a loaded configuration until it is stopped. */
 import { ConfigError, type Loaded, missingKey } from "../configuration/load-config.ts";
 import { ControlServer } from "../control/server.ts";
-import { addCounterMetrics } from "../counters/metrics.ts";
 import { SnapshotFile } from "../counters/snapshot-file.ts";
+import { storeOf } from "../history/place.ts";
 import { HttpServer } from "../http/server.ts";
+import { LogFlood } from "../log/log-flood.ts";
 import type { Log } from "../log/log.ts";
 import type { ParseDevice } from "../login-tuple.ts";
 import { addEngineMetrics } from "../lua/metrics.ts";
 import { backgroundLabel, endpointLabel, policyFailed } from "../lua/policy-failure.ts";
-import { formatListener, type HttpListener, type Listener } from "../net/listener.ts";
+import { DescriptorWatch } from "../net/descriptors.ts";
+import { apart, formatListener, type HttpListener, type Listener } from "../net/listener.ts";
 import type { Recorder } from "../replay/recorder.ts";
+import { InUseError, StateLock } from "../sqlite/lock.ts";
 import { logStats } from "../stats/log.ts";
-import { addProcessMetrics, fewFiles } from "../stats/process.ts";
+import { addProcessMetrics, fewFiles, mostFiles } from "../stats/process.ts";
 import { formatAmounts } from "../text/amounts.ts";
 import type { ByteString } from "../text/byte-string.ts";
 import { Background } from "../time/background.ts";
@@ -25,6 +28,8 @@ const STOP_BOUND = 10_000;
 const PEERS_BOUND = 1000;
 /** Milliseconds after that, for webhooks. */
 const WEBHOOKS_BOUND = 5000;
+/** Milliseconds after that, for the history to write what waits. */
+const HISTORY_BOUND = 5000;
 
 /** Milliseconds, beside those for webhooks, for the snapshot of counters. */
 const SNAPSHOT_BOUND = 5000;
@@ -38,14 +43,27 @@ interface Ports {
   recorder?: Recorder | undefined;
 }
 
+/** A folder that cannot be used is told by those who need it. @throws {InUseError} */
+function takeLock(folder: string | undefined): StateLock | undefined {
+  try {
+    return folder === undefined ? undefined : StateLock.take(folder);
+  } catch (error) {
+    if (error instanceof InUseError) throw error;
+    return undefined;
+  }
+}
+
 export class Daemon {
   private readonly log: Log;
   private readonly http: HttpServer;
   private readonly background: Background;
   private readonly control: ControlServer;
   private readonly chunks = new Ongoing();
+  private readonly flood: LogFlood;
   private snapshot: SnapshotFile | undefined;
   private readonly endStatsLog: CancelTimer;
+  private descriptors: DescriptorWatch | undefined;
+  private stateLock: StateLock | undefined;
   private ready = false;
   private stopping: Promise<void> | undefined;
 
@@ -57,10 +75,13 @@ export class Daemon {
     this.log = log;
     const ready = (): boolean => this.ready;
     const record = recorder && recorder.record.bind(recorder);
-    this.http = new HttpServer({ ...loaded, clock, log, parseDevice, record, ready });
+    const flood = new LogFlood(ports);
+    this.flood = flood;
+    this.http = new HttpServer({ ...loaded, clock, log, flood, parseDevice, record, ready });
     this.control = new ControlServer({
       clock,
       log,
+      flood,
       key: () => loaded.config.key!,
       run: (chunk) => this.execute(chunk),
     });
@@ -73,14 +94,13 @@ export class Daemon {
     for (const name of endpoints.keys()) luaErrors.declare(endpointLabel(name));
     addProcessMetrics(loaded.metrics, clock);
     addEngineMetrics(loaded.metrics, loaded.engine);
-    addCounterMetrics(loaded.metrics, loaded.counters);
     this.endStatsLog = logStats(loaded.stats, { clock, log });
   }
 
   /**
    * Opens the listeners and the control socket, and begins to deliver webhooks.
-   * @throws {ConfigError} when one cannot be bound, the control socket has no key, or the certificates for webhooks cannot be
-   * used; those already open are closed again
+   * @throws {ConfigError} when one cannot be bound, the control socket has no key, the certificates for other servers cannot be
+   * used, or another process uses the state directory; those already open are closed again
    */
   static async start(loaded: Loaded, ports: Ports): Promise<Daemon> {
     const { config } = loaded;
@@ -89,20 +109,24 @@ export class Daemon {
     const daemon = new Daemon(loaded, ports);
     const { log } = ports;
     try {
-      loaded.receiverTls.load();
-      for (const listener of config.listeners) daemon.http.listeners.listen(listener);
-      if (config.controlSocket) daemon.control.listen(config.controlSocket);
+      loaded.outgoing.load();
+      await daemon.openHistory();
+      const { controlSocket, listeners } = config;
+      const all = [...listeners, ...(controlSocket ? [controlSocket] : [])];
+      for (const listener of listeners) daemon.http.listeners.listen(apart(listener, all));
+      if (controlSocket) daemon.control.listen(apart(controlSocket, all));
+      daemon.stateLock = takeLock(config.stateDir);
     } catch (error) {
       daemon.endStatsLog();
+      daemon.flood.close();
       await daemon.http.listeners.cut();
       daemon.control.cut();
       await ports.recorder?.close();
+      await loaded.engine.history?.close();
       throw new ConfigError((error as Error).message);
     }
+    if (config.stateDir !== undefined) daemon.snapshot = SnapshotFile.open(config.stateDir, loaded.counters, ports);
     loaded.webhooks.open(config.stateDir);
-    if (config.stateDir !== undefined) {
-      daemon.snapshot = SnapshotFile.open(config.stateDir, loaded.counters, ports);
-    }
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");
     const files = fewFiles(config.maxWebserverConns);
     if (files) log.warn(files);
@@ -112,6 +136,12 @@ export class Daemon {
     if (daemon.controlAddress) log.notice(`control socket on ${formatListener(daemon.controlAddress)}`);
     if (config.listeners.length === 0) log.warn("no listener: nothing is served (addListener)");
     config.schedules.start((schedule) => daemon.schedule(schedule));
+    const most = mostFiles;
+    daemon.descriptors = new DescriptorWatch([daemon.http.listeners, daemon.control], {
+      ...ports,
+      flood: daemon.flood,
+      most,
+    });
     daemon.ready = true;
     return daemon;
   }
@@ -144,9 +174,9 @@ export class Daemon {
     const [all, failures] = [geoip.all.size, geoip.reload().length];
     const certificates = this.http.listeners.reloadCertificates();
     try {
-      this.loaded.receiverTls.load();
+      this.loaded.outgoing.load();
     } catch (error) {
-      this.log.error(`certificates for webhooks not replaced: ${(error as Error).message}`);
+      this.log.error(`certificates for other servers not replaced: ${(error as Error).message}`);
     }
     const databases = `${all - failures} of ${all} GeoIP databases`;
     const recording = this.ports.recorder ? " the recording," : "";
@@ -165,6 +195,7 @@ export class Daemon {
     const { listeners } = this.http;
     this.ready = false;
     this.endStatsLog();
+    this.descriptors?.stop();
     let connected = true;
     const peers = Promise.all([listeners.stop(), this.control.stop()]).then(() => void (connected = false));
     const awaited = formatAmounts({ ...this.running, webhook: webhooks.events.queue.size });
@@ -177,6 +208,7 @@ export class Daemon {
     }
     await listeners.cut();
     this.control.cut();
+    this.flood.close();
     engine.tasks.close();
     const saved = this.isOver(this.snapshot?.close() ?? Promise.resolve(), SNAPSHOT_BOUND);
     if (!(await this.isOver(webhooks.drain(), WEBHOOKS_BOUND))) {
@@ -186,7 +218,29 @@ export class Daemon {
     webhooks.close();
     if (!(await saved)) this.log.warn(`counters not saved within ${SNAPSHOT_BOUND / 1000} s`);
     await this.ports.recorder?.close();
+    await this.closeHistory();
     engine.close();
+    this.stateLock?.[Symbol.dispose]();
+  }
+
+  /** @throws when it cannot be used before somebody mends it */
+  private async openHistory(): Promise<void> {
+    const { engine, config } = this.loaded;
+    const { history } = engine;
+    if (!history) return;
+    try {
+      await history.open(storeOf(history.settings, { ...this.ports, stateDir: config.stateDir }));
+    } catch (error) {
+      throw new Error(`${history.settings.where}${(error as Error).message}`);
+    }
+  }
+
+  private async closeHistory(): Promise<void> {
+    const { history } = this.loaded.engine;
+    if (!history) return;
+    if (!(await this.isOver(history.close(), HISTORY_BOUND))) void history.cut();
+    const left = formatAmounts({ row: history.waitingRows });
+    if (left) this.log.error(`history: ${left} could not be written and are lost`);
   }
 
   /** Lets all that runs end, and peers take their answers. */

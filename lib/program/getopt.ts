@@ -12,8 +12,8 @@ export interface OptionSyntax {
   optional: ReadonlySet<string>;
   /** Options whose value is joined to them by `=` or left out: the word that follows is never theirs. */
   joined: ReadonlySet<string>;
-  /** The option whose value is the first of several files. */
-  files: string;
+  /** Options whose value is the first of several files. */
+  files: ReadonlySet<string>;
 }
 
 /** The command line cannot be understood: one line for standard error, exit 2. */
@@ -37,7 +37,7 @@ export function expandOptions(args: readonly string[], syntax: OptionSyntax): { 
     if (word.startsWith("--") && word !== "--") {
       const [, name = "", value] = /^--([^=]*)(?:=(.*))?$/s.exec(word)!;
       const expanded = expandOption(`--${name}`, name, value, rest, syntax);
-      if (name === syntax.files) files.push(expanded.slice(`--${name}=`.length));
+      if (syntax.files.has(name)) files.push(expanded.slice(`--${name}=`.length));
       words.push(expanded);
     } else if (word.startsWith("-") && word.length > 1 && word !== "--") {
       words.push(...expandShort(word.slice(1), rest, syntax));
@@ -85,7 +85,7 @@ function expandOption(
   if (value === undefined && syntax.optional.has(name) && (rest[0] ?? "-").startsWith("-")) return `--${name}=`;
   if (value === undefined && syntax.joined.has(name)) return `--${name}=`;
   // Its files may stand anywhere, so an option in the place of one is easily written.
-  if (value === undefined && name === syntax.files && rest[0]?.startsWith("--")) {
+  if (value === undefined && syntax.files.has(name) && rest[0]?.startsWith("--")) {
     throw new UsageError(`option '${shown}' needs a value, got the option '${rest[0]}'`);
   }
   const given = value ?? rest.shift();

@@ -8,6 +8,7 @@ import { runClient } from "../console/client.ts";
 import { ControlError } from "../control/session.ts";
 import type { DeviceParser } from "../device/device.ts";
 import { RegexesFileError } from "../device/regexes-file.ts";
+import { importFiles } from "../import/program.ts";
 import { escapeControls, Log, tracebackLines } from "../log/log.ts";
 import { takesColours } from "../log/standard-output.ts";
 import { replay } from "../replay/program.ts";
@@ -15,7 +16,13 @@ import { RecordError } from "../replay/recorder.ts";
 import { systemClock } from "../time/clock.ts";
 import { formatCheck } from "./check-text.ts";
 import { checkConfig } from "./check.ts";
-import { type CheckOptions, type ClientOptions, readCommandLine, type ReplayCommand } from "./cli.ts";
+import {
+  type CheckOptions,
+  type ClientOptions,
+  type ImportCommand,
+  readCommandLine,
+  type ReplayCommand,
+} from "./cli.ts";
 import { detach, DetachError, StartReport } from "./detach.ts";
 import { openDevices } from "./devices.ts";
 import { UsageError } from "./getopt.ts";
@@ -58,6 +65,7 @@ export async function main(args: readonly string[]): Promise<void> {
     if (program.action === "print") print(program.text);
     else if (program.action === "client") process.exit(await runConsole(program.options));
     else if (program.action === "replay") process.exit(await runReplay(program.options));
+    else if (program.action === "import") process.exit(await runImport(program.options));
     else if (program.action === "init") console.log(formatInit(await initialise(program.folder)));
     else if (program.action === "check") process.exit(await check(program.options));
     else if (program.options.way === "detached" && !report) process.exit(await runDetached());
@@ -106,6 +114,22 @@ async function check({ config, regexes, json, strict }: CheckOptions): Promise<n
   console.log(json ? JSON.stringify(outcome, null, 2) : formatCheck(outcome, failed).join("\n"));
   if (!json) for (const error of outcome.errors) console.error(escapeControls(error));
   return failed ? EXIT_FAILURE : 0;
+}
+
+/** @returns the exit code */
+async function runImport({ files, config, regexes, ...options }: ImportCommand): Promise<number> {
+  const devices = await openDevices(regexes, new Log({ sink: (line) => console.error(line) }));
+  const isTerminal = process.stdout.isTTY && process.stderr.isTTY;
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+  return importFiles(files, {
+    ...options,
+    ...{ config: configFile(config), clock: systemClock, signal: stop.signal },
+    parseDevice: (protocol, id) => devices.parse(protocol, id),
+    print: (line) => console.log(line),
+    printAside: (line) => void process.stderr.write(`${line}\n`),
+    draw: isTerminal ? (text) => void process.stderr.write(text) : undefined,
+  });
 }
 
 /** @returns the exit code */

@@ -51,8 +51,8 @@ export async function serve(file: string, options: Omit<ServeOptions, "config">,
   const loaded = await loadConfig(file, { clock, log });
   // Nothing that the state holds can be trusted: better a supervisor's restart than wrong verdicts.
   loaded.engine.tasks.onBroken = die;
-  const recorder =
-    record && (await Recorder.open(record.file, { ...{ clock, log, metrics: loaded.metrics }, ...record }));
+  const { metrics } = loaded;
+  const recorder = record && (await Recorder.open(record.file, { clock, log, metrics, redact: record.redact }));
   process.chdir(dirname(resolve(file)));
   // Before anyone hears that the daemon serves: from then on it ends in good order.
   let stopping = false;

@@ -225,7 +225,10 @@ function compareErrors(outcome: Outcome): Difference[] {
 function compareUnanswered(outcome: Outcome): Difference[] {
   const shown = outcome.unanswered.map((request) => ({
     ...at(outcome, request),
-    ...{ key: "http", line: undefined, expected: "an entry that answers", got: request.message },
+    key: "http",
+    line: undefined,
+    expected: "an entry that answers",
+    got: request.message,
     update: undefined,
   }));
   const more = outcome.unansweredCount - shown.length;
@@ -241,7 +244,11 @@ const difference = (
   got: string,
   update: Update | undefined,
 ): Difference => ({
-  ...{ key, line, expected, got, update },
+  key,
+  line,
+  expected,
+  got,
+  update,
   at: undefined,
   cause: undefined,
 });

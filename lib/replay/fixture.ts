@@ -14,7 +14,7 @@ import { LONGEST_REPLAY, parseDuration, parseInstant, parseTime, TIME_FORMS } fr
 import { FixtureError, parseYaml, type YamlValue } from "./yaml-value.ts";
 
 /** Reports of a JSONL file. */
-export interface ReportFile {
+export interface RecordedReports {
   file: string;
   /** Move the first report's `t` to the start. */
   toStart: boolean;
@@ -63,7 +63,9 @@ export interface Fixture {
   until: number | undefined;
   /** The time zone of cron and of Lua's `os.date`. */
   tz: string;
-  reports: (ReportFile | InlineReport)[];
+  /** JSONL files whose reports only teach before the start. */
+  learn: string[];
+  reports: (RecordedReports | InlineReport)[];
   http: HttpAnswer[];
   endpoints: EndpointCall[];
   expect: Expectations;
@@ -72,7 +74,7 @@ export interface Fixture {
   document: Document;
 }
 
-const KEYS = ["name", "config", "start", "until", "tz", "reports", "http", "endpoints", "expect"] as const;
+const KEYS = ["name", "config", "start", "until", "tz", "learn", "reports", "http", "endpoints", "expect"] as const;
 const TEXT_FIELDS = ["login", "pwhash", "protocol", "device_id", "fail_type", "session_id", "remote", "type"] as const;
 const BOOLEAN_FIELDS = ["success", "policy_reject", "tls"] as const;
 const TIMING_KEYS = ["at", "repeat", "every"] as const;
@@ -110,11 +112,15 @@ export function parseFixture(file: string, text: string): Fixture {
   if (start === undefined) throw startValue.wrong("an instant with its zone expected, such as 2026-03-01T00:00:00Z");
   const reader = new Reader(file, start, until && readTime(until, start));
   return {
-    ...{ file, start, text, document },
+    file,
+    start,
+    text,
+    document,
     name: name.text(),
     config: reader.existing(config),
     until: until && reader.time(until),
     tz: tz ? readZone(tz) : "UTC",
+    learn: parts.learn ? listOf(parts.learn).map((value) => reader.existing(value)) : [],
     reports: parts.reports ? listOf(parts.reports).map((value) => reader.report(value)) : [],
     http: parts.http ? parts.http.list().map(readAnswer) : [],
     endpoints: parts.endpoints ? parts.endpoints.list().map((value) => reader.endpoint(value)) : [],
@@ -159,7 +165,7 @@ class Reader {
     if (time > this.start + LONGEST_REPLAY) throw value.wrong(`${what} more than ten years after \`start\``);
   }
 
-  report(value: YamlValue): ReportFile | InlineReport {
+  report(value: YamlValue): RecordedReports | InlineReport {
     if (!value.isMapping) return { file: this.existing(value), toStart: false };
     if (value.entries().some(([key]) => key === "file")) return this.reportFile(value);
     const { at, repeat, every, ...fields } = value.mapping(REPORT_KEYS);
@@ -181,7 +187,7 @@ class Reader {
     return inline;
   }
 
-  private reportFile(value: YamlValue): ReportFile {
+  private reportFile(value: YamlValue): RecordedReports {
     const { file, shift } = value.mapping(["file", "shift"]);
     if (shift && shift.text() !== "to-start") throw shift.wrong(`'to-start' expected, got '${shift.text()}'`);
     return { file: this.existing(file!), toStart: shift !== undefined };

@@ -2,8 +2,8 @@
 import { formatAddress } from "../address/address.ts";
 import { Level } from "../log/log.ts";
 import { type ByteString, toText } from "../text/byte-string.ts";
+import type { ReportEvent } from "../traffic/report-file.ts";
 import type { EndpointCall, Fixture } from "./fixture.ts";
-import type { ReportEvent } from "./sources.ts";
 
 /** On whose behalf the policy ran. */
 export type Cause = ReportEvent | EndpointCall | { background: string } | "configuration";

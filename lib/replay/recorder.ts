@@ -10,7 +10,8 @@ import type { Metrics } from "../stats/metrics.ts";
 import { type ByteString, fromBytes } from "../text/byte-string.ts";
 import { isObject, type JsonObject, parseJson } from "../text/json.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
-import { LONGEST_LINE } from "./line-reader.ts";
+import { LONGEST_LINE } from "../traffic/line-reader.ts";
+import { RECEIVED_AT } from "../traffic/receipt.ts";
 import { Redaction } from "./redaction.ts";
 
 /** Milliseconds, or bytes, after which what has come is written: each write waits for the disk, so they are not many. */
@@ -66,13 +67,18 @@ export class Recorder {
   }
 
   /**
-   * Takes a report over.
+   * Takes a report over. Never throws: what cannot be recorded is counted and said.
    * @param body as it came
-   * @param receivedAt its time, in seconds since 1970, if it says none itself
+   * @param receivedAt seconds since 1970; its time if it says none itself
    */
   record(body: ByteString, tuple: LoginTuple, receivedAt: number): void {
     if (this.waiting > MOST_WAITING) return this.lose(1, "the disk is too slow");
-    const line = this.redaction ? this.redactedLine(this.redaction, body, tuple) : lineOf(body, tuple.t, receivedAt);
+    let line;
+    try {
+      line = this.redaction ? redactedLine(this.redaction, body, tuple, receivedAt) : lineOf(body, tuple.t, receivedAt);
+    } catch (error) {
+      return this.lose(1, (error as Error).message);
+    }
     // Redaction writes numbers anew, at length, and a replay would refuse the whole file.
     if (line.length - 1 > LONGEST_LINE) return this.lose(1, "a report is longer than a replay reads");
     this.lines.push(line);
@@ -155,11 +161,6 @@ export class Recorder {
     this.failing = true;
   }
 
-  private redactedLine(redaction: Redaction, body: ByteString, { remote, t }: LoginTuple): string {
-    const report = redaction.redact(parseJson(body) as JsonObject, remote);
-    return `${JSON.stringify({ ...report, t })}\n`;
-  }
-
   /** @throws {RecordError} */
   private async openFile(): Promise<FileHandle> {
     const { file } = this;
@@ -216,10 +217,15 @@ function isReport(text: ByteString): boolean {
   }
 }
 
-/** The body as one line. What has no `t` gets it as the last field: of two of a name the last one counts. */
+function redactedLine(redaction: Redaction, body: ByteString, { remote, t }: LoginTuple, receivedAt: number): string {
+  const report = redaction.redact(parseJson(body) as JsonObject, remote);
+  return `${JSON.stringify({ ...report, t, [RECEIVED_AT]: receivedAt })}\n`;
+}
+
+/** The body as one line, with the time of receipt, and as `t` where there is none. Of two fields of a name the last counts. */
 function lineOf(body: ByteString, t: number, receivedAt: number): string {
   const line = body.replace(/[\r\n]+/g, " ").trim();
-  if (t !== receivedAt) return `${line}\n`;
   const open = line.slice(0, -1).trimEnd();
-  return `${open}${open === "{" ? "" : ","}"t":${t}}\n`;
+  const time = t === receivedAt ? `"t":${t},` : "";
+  return `${open}${open === "{" ? "" : ","}${time}"${RECEIVED_AT}":${receivedAt}}\n`;
 }

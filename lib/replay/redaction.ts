@@ -14,8 +14,16 @@ import type { Json, JsonObject } from "../text/json.ts";
 const ROUNDS = 4;
 /** The other fields of a report that policies see, without the password hash. */
 const KEPT: readonly string[] = [
-  ...["t", "success", "policy_reject", "fail_type", "protocol", "tls"],
-  ...["device_id", "device_attrs", "session_id", "attrs"],
+  "t",
+  "success",
+  "policy_reject",
+  "fail_type",
+  "protocol",
+  "tls",
+  "device_id",
+  "device_attrs",
+  "session_id",
+  "attrs",
 ];
 /** Base64 characters of a login's hash: 96 bits, which never meet by chance. */
 const LOGIN_LENGTH = 16;

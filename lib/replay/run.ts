@@ -1,18 +1,20 @@
 /** Runs one fixture: a real configuration on a virtual clock, with everything outside it captured. */
 import { ConfigError, loadConfig, type Loaded } from "../configuration/load-config.ts";
+import { InlineStore } from "../history/sqlite/inline.ts";
 import { escapeControls, Log } from "../log/log.ts";
-import { type ParseDevice, readEndpointArgs } from "../login-tuple.ts";
-import { backgroundLabel, endpointLabel, policyFailed } from "../lua/policy-failure.ts";
-import type { HttpRequest } from "../net/http-client.ts";
+import type { ParseDevice } from "../login-tuple.ts";
+import { type HttpClient, HttpFailure, type HttpRequest } from "../net/http-client.ts";
+import { TcpFailure, type TcpNetwork } from "../net/tcp.ts";
 import { toText } from "../text/byte-string.ts";
-import { parseJson } from "../text/json.ts";
 import { Background } from "../time/background.ts";
-import { Limit } from "../time/limit.ts";
+import type { ReportEvent } from "../traffic/report-file.ts";
 import type { WebHookSink } from "../webhooks/delivery.ts";
+import { problemOf } from "../webhooks/hook.ts";
 import type { EndpointCall, Fixture, HttpAnswer } from "./fixture.ts";
 import { HttpAnswers } from "./http-answers.ts";
 import { type Cause, describeCause, describeReport, formatLogLine, Outcome } from "./outcome.ts";
-import { type ReportEvent, Reports } from "./sources.ts";
+import { PolicyCalls } from "./policy-calls.ts";
+import { Reports } from "./sources.ts";
 import { StandstillError, VirtualClock } from "./virtual-clock.ts";
 
 /** How far a replay has come. */
@@ -38,9 +40,7 @@ const PROGRESS_EVERY = 1000;
 const LONGEST_END = 86_400_000;
 const MOST_STEPS_AT_END = 1_000_000;
 
-/** Functions that were stopped because they computed for too long: after so many the replay would not end in a day. */
-const MOST_STOPPED = 10;
-const STOPPED = /stopped after \S+ s on the processor/;
+const NOT_ASKED = new HttpFailure("requests are not sent while reports only teach (learn)");
 
 /** @throws {FixtureError} for reports that cannot be replayed */
 export async function runFixture(fixture: Fixture, options: RunOptions): Promise<Outcome> {
@@ -48,7 +48,10 @@ export async function runFixture(fixture: Fixture, options: RunOptions): Promise
   const before = process.env["TZ"];
   process.env["TZ"] = fixture.tz;
   try {
-    await new Run(fixture, outcome, options).run();
+    await using learnt = await Reports.learnt(fixture, options.parseDevice);
+    await using reports = await Reports.open(fixture, options.parseDevice);
+    const start = Math.min(learnt.time, fixture.start);
+    await new Run(fixture, outcome, { ...options, start }).run(learnt, reports);
   } catch (error) {
     if (!(error instanceof ConfigError || error instanceof StandstillError)) throw error;
     outcome.failure = error.message;
@@ -62,36 +65,35 @@ export async function runFixture(fixture: Fixture, options: RunOptions): Promise
 class Run {
   private readonly clock: VirtualClock;
   private readonly log: Log;
-  /** On whose behalf Lua runs when it is called; what waits is in {@link parked}, by the number of its run. */
-  private starting: Cause = "configuration";
-  private readonly parked = new Map<number, Cause>();
-  /** Reports and endpoints that wait. */
-  private pending = 0;
   /** Reports and timers so far. */
   private events = 0;
-  private stopped = 0;
-  private loaded!: Loaded;
+  /** Whether reports only teach for now: nothing is told, captured or expected. */
+  private learning = false;
+  private loaded: Loaded | undefined;
+  private calls!: PolicyCalls;
 
   constructor(
     private readonly fixture: Fixture,
     private readonly outcome: Outcome,
-    private readonly options: RunOptions,
+    private readonly options: RunOptions & { start: number },
   ) {
-    this.clock = new VirtualClock(fixture.start);
+    this.clock = new VirtualClock(options.start);
     this.log = new Log({
       verbose: true,
       sink: (line, level) => {
         this.tell(() => `log ${formatLogLine(line, level)}`);
-        outcome.addLogLine(line, level);
+        if (!this.learning) outcome.addLogLine(line, level);
       },
     });
   }
 
-  async run(): Promise<void> {
+  /** @param learnt what only teaches before the start */
+  async run(learnt: Reports, reports: Reports): Promise<void> {
     const { fixture, clock, log, outcome } = this;
-    using reports = new Reports(fixture, this.options.parseDevice);
-    this.loaded = await this.load();
-    const { config, policy, engine, stats } = this.loaded;
+    const loaded = (this.loaded = await this.load());
+    const { config, policy, engine, stats } = loaded;
+    const calls = (this.calls = new PolicyCalls({ loaded, clock, log, outcome }));
+    await engine.history?.open(new InlineStore(clock));
     engine.tasks.onBroken = ({ message }) => void (outcome.failure = message);
     const background = new Background({
       clock,
@@ -100,20 +102,28 @@ class Run {
       run: (name) => this.runBackground(name),
     });
     try {
-      config.schedules.start((schedule) => background.add(schedule));
-      await this.feed(reports);
-      if (fixture.until === undefined) await this.finish(() => this.pending === 0);
-      else await clock.advanceTo(fixture.until, () => this.passed(reports));
-      let stopped = false;
-      const stopping = background.stop().then(() => (stopped = true));
-      await this.finish(() => this.pending === 0 && stopped);
-      await stopping;
+      await this.learn(learnt);
+      const before = new Map([...config.customStats].map((name) => [name, stats.custom.of(name).all]));
+      try {
+        config.schedules.start((schedule) => background.add(schedule));
+        await this.feed(reports);
+        if (fixture.until === undefined) await this.finish(() => calls.pending === 0);
+        else await clock.advanceTo(fixture.until, () => this.passed(reports));
+        let stopped = false;
+        const stopping = background.stop().then(() => (stopped = true));
+        await this.finish(() => calls.pending === 0 && stopped);
+        await stopping;
+      } finally {
+        for (const name of config.customStats) {
+          outcome.customStats.set(name, stats.custom.of(name).all - (before.get(name) ?? 0));
+        }
+      }
     } finally {
       outcome.end = clock.now();
-      for (const name of config.customStats) outcome.customStats.set(name, stats.custom.of(name).all);
       outcome.configured.endpoints = new Set(policy.endpoints.keys());
       outcome.configured.background = new Set(policy.background.keys());
       outcome.configured.webhooks = new Set(config.webhooks.hooks.map(({ name }) => name));
+      await engine.history?.cut();
       engine.close();
     }
   }
@@ -133,10 +143,28 @@ class Run {
     return loading;
   }
 
+  /** Lets the policy's memory learn, up to the start. */
+  private async learn(reports: Reports): Promise<void> {
+    const { clock, calls } = this;
+    this.learning = true;
+    for (let report = reports.next(); report; report = reports.next()) {
+      while (clock.next <= report.time) {
+        await clock.step();
+        this.goOn();
+      }
+      clock.jumpTo(report.time);
+      calls.report(report);
+      this.goOn();
+      if (reports.isHungry) await reports.fill();
+    }
+    await clock.advanceTo(this.fixture.start, () => this.goOn());
+    await this.finish(() => calls.pending === 0);
+    this.learning = false;
+  }
+
   /** Gives everything that comes from outside to the policy at its time: after what was due then, reports first. */
   private async feed(reports: Reports): Promise<void> {
     const { clock } = this;
-    const limit = new Limit(() => this.loaded.config.reportTasks);
     const calls = this.fixture.endpoints.toSorted((a, b) => a.at - b.at);
     let report = reports.next();
     while (report !== undefined || calls.length > 0) {
@@ -148,7 +176,8 @@ class Run {
       }
       clock.jumpTo(time);
       if (isReport) {
-        this.report(report!, limit);
+        this.report(report!);
+        if (reports.isHungry) await reports.fill();
         report = reports.next();
       } else this.callEndpoint(calls.shift()!);
       this.passed(reports);
@@ -191,94 +220,31 @@ class Run {
     }
   }
 
-  private whoWaits(): string {
-    if (!this.loaded) return describeCause("configuration");
-    const causes = new Set([...this.parked.values()].map(describeCause));
-    return [...causes].slice(0, 3).join(", ") || "a background function";
-  }
-
-  private report(event: ReportEvent, limit: Limit): void {
-    const { engine, policy, metrics } = this.loaded;
+  private report(event: ReportEvent): void {
     this.outcome.reports++;
-    metrics.reports.increment();
+    this.loaded!.metrics.reports.increment();
     this.tell(() => `report ${describeReport(event)} (${event.file}:${event.line})`);
-    const { report } = policy;
-    if (report === undefined) return;
-    const failed = (error: unknown): void => this.failed("report", "report function", event, error);
-    try {
-      const running = limit.run(() => this.onBehalfOf(event, () => engine.runReport(report, event.tuple)));
-      if (running) this.await(running.catch(failed));
-    } catch (error) {
-      failed(error);
-    }
+    this.calls.report(event);
   }
 
   private callEndpoint(call: EndpointCall): void {
-    const { engine, policy } = this.loaded;
-    const { name } = call;
-    const { endpoints, used } = this.outcome;
-    const endpoint = policy.endpoints.get(name);
-    this.tell(() => `endpoint ${name}`);
-    if (endpoint === undefined) {
-      endpoints.set(call, { failed: "the configuration has no custom endpoint of this name" });
-      return;
-    }
-    used.endpoints.add(name);
-    const run = async (): Promise<void> => {
-      try {
-        const args = readEndpointArgs(parseJson(call.body));
-        const { success, attributes } = await this.onBehalfOf(call, () => engine.runEndpoint(endpoint, args));
-        endpoints.set(call, { success, attributes: new Map(attributes) });
-      } catch (error) {
-        this.failed(endpointLabel(name), `custom endpoint ${name}`, call, error);
-        endpoints.set(call, { failed: (error as Error).message });
-      }
-    };
-    this.await(run());
+    this.tell(() => `endpoint ${call.name}`);
+    this.calls.callEndpoint(call);
   }
 
   private async runBackground(name: string): Promise<void> {
-    const { engine, policy } = this.loaded;
-    const background = policy.background.get(name);
-    if (background === undefined) return;
-    const cause = { background: name };
+    if (!this.loaded!.policy.background.has(name)) return;
     this.outcome.addBackgroundRun(name);
     this.tell(() => `background ${name}`);
-    try {
-      await this.onBehalfOf(cause, () => engine.runBackground(background));
-    } catch (error) {
-      this.failed(backgroundLabel(name), `background function ${name}`, cause, error);
-    }
+    await this.calls.runBackground(name);
   }
 
-  /** Starts a function of the policy, and remembers for whom it runs in case it waits. */
-  private onBehalfOf<T>(cause: Cause, start: () => T | Promise<T>): T | Promise<T> {
-    this.starting = cause;
-    const run = this.loaded.engine.tasks.lastRunNumber + 1;
-    const running = start();
-    if (!(running instanceof Promise)) return running;
-    this.parked.set(run, cause);
-    return running.finally(() => this.parked.delete(run));
-  }
-
-  private await(running: Promise<void>): void {
-    this.pending++;
-    void running.finally(() => this.pending--);
-  }
-
-  private failed(label: string, what: string, cause: Cause, error: unknown): void {
-    // What is no fault of the policy's has been told to onBroken, and ends the replay.
-    if (this.outcome.failure !== undefined) return;
-    const { message } = error as Error;
-    this.outcome.addError(`${what}: ${escapeControls(message)}`, { time: this.clock.now(), cause });
-    if (STOPPED.test(message) && ++this.stopped === MOST_STOPPED) {
-      this.outcome.failure = `${MOST_STOPPED} functions were stopped, the last for ${describeCause(cause)}: ${message}`;
-    }
-    policyFailed({ ...this.loaded, log: this.log }, label, what, error);
+  private whoWaits(): string {
+    return this.loaded ? this.calls.whoWaits() : describeCause("configuration");
   }
 
   /** Stands in for everything outside. */
-  private isolation(): { http: HttpAnswers; webhooks: WebHookSink } {
+  private isolation(): { http: HttpClient; tcp: TcpNetwork; webhooks: WebHookSink } {
     const { clock, outcome } = this;
     const asked = ({ method, url }: HttpRequest, answer: HttpAnswer | undefined): void => {
       const request = `${method} ${url.href}`;
@@ -286,22 +252,39 @@ class Run {
       if (!answer) outcome.addUnanswered(request, this.now());
     };
     const webhooks: WebHookSink = {
-      send: ({ name }, data) => {
+      send: (hook, data) => {
+        const { name } = hook;
+        const problem = problemOf(hook, data);
+        if (problem) return problem;
         this.tell(() => `webhook ${name} ${escapeControls(toText(data))}`);
-        outcome.addWebHook(name, data, this.now());
+        if (!this.learning) outcome.addWebHook(name, data, this.now());
+        return undefined;
       },
       drain: () => Promise.resolve(),
     };
-    return { http: new HttpAnswers(this.fixture.http, { clock, asked }), webhooks };
+    const answers = new HttpAnswers(this.fixture.http, { clock, asked });
+    const http: HttpClient = {
+      request: (request) => (this.learning ? Promise.reject(NOT_ASKED) : answers.request(request)),
+    };
+    const unreachable = (target: string): Promise<never> => {
+      if (this.learning) return Promise.reject(new TcpFailure("a replay reaches no other server"));
+      this.tell(() => `tcp ${target}: not answered`);
+      outcome.addUnanswered(`tcp ${target}`, this.now());
+      // A turn of the clock, so that who tries in a loop is noticed.
+      return new Promise((_, reject) => {
+        clock.after(0, () => reject(new TcpFailure("a replay reaches no other server")));
+      });
+    };
+    const tcp: TcpNetwork = { connect: (host, port) => unreachable(`${host}:${port}`), lookup: unreachable };
+    return { http, tcp, webhooks };
   }
 
   /** The time, and on whose behalf Lua runs. */
   private now(): { time: number; cause: Cause } {
-    const run = this.loaded?.engine.tasks.runNumber ?? 0;
-    return { time: this.clock.now(), cause: this.parked.get(run) ?? this.starting };
+    return { time: this.clock.now(), cause: this.calls?.cause ?? "configuration" };
   }
 
   private tell(what: () => string): void {
-    this.options.story?.(this.clock.now(), what());
+    if (!this.learning) this.options.story?.(this.clock.now(), what());
   }
 }

@@ -1,62 +1,82 @@
 /** Where the reports of a replay come from, merged into one stream in the order of their times. */
-import { BodyError, type LoginTuple, type ParseDevice, readLoginTuple } from "../login-tuple.ts";
-import { BYTE_ORDER_MARK } from "../text/byte-string.ts";
-import { JsonError, parseJson } from "../text/json.ts";
-import type { Fixture, InlineReport, ReportFile } from "./fixture.ts";
-import { Heap } from "./heap.ts";
-import { LineReader } from "./line-reader.ts";
+import { type LoginTuple, type ParseDevice, readLoginTuple } from "../login-tuple.ts";
+import { parseJson } from "../text/json.ts";
+import { Content, ContentError } from "../traffic/content.ts";
+import { readJsonLine } from "../traffic/json-line.ts";
+import type { Line } from "../traffic/line-reader.ts";
+import { LOOK_AHEAD, type ReportEvent, ReportFile } from "../traffic/report-file.ts";
+import type { Fixture, InlineReport, RecordedReports } from "./fixture.ts";
 import { formatInstant, LONGEST_REPLAY } from "./times.ts";
 import { FixtureError } from "./yaml-value.ts";
 
-/** A report and its time. */
-export interface ReportEvent {
-  /** Milliseconds since 1970. */
-  time: number;
-  tuple: LoginTuple;
-  /** Where it was read. */
-  file: string;
-  line: number;
-}
-
 /** One stream of reports in the order of their times. */
-interface Source extends Disposable {
+interface Source extends AsyncDisposable {
   /** The time of the next report; Infinity when there is none. */
   readonly time: number;
   /** How much of it has been taken and how much there was, in bytes or what comes near. */
   readonly taken: number;
   readonly size: number;
-  /** Reads what is needed for the first report. */
-  prepare(): void;
+  /** Whether more is to be read before one is taken. */
+  readonly isHungry: boolean;
+  fill(): Promise<void>;
   take(): ReportEvent;
 }
 
-/** Reports that are read ahead to bring them in order: senders with several threads post them slightly out of it. */
-const LOOK_AHEAD = 10_000;
 /** Bytes of a report that the fixture holds, for the progress: what recorded ones have. */
 const TYPICAL_SIZE = 400;
 
 /** Reports of all sources; of those at the same time, the source that the fixture names first comes first. */
-export class Reports implements Disposable {
-  private readonly sources: Source[];
+export class Reports implements AsyncDisposable {
   private readonly total: number;
-  private readonly opened: DisposableStack;
+
+  private constructor(
+    private readonly sources: Source[],
+    private readonly opened: AsyncDisposableStack,
+  ) {
+    this.total = sum(sources, ({ size }) => size);
+  }
 
   /** @throws {FixtureError} for a report that cannot be replayed, as do the other functions here */
-  constructor(fixture: Fixture, parseDevice: ParseDevice) {
-    using opened = new DisposableStack();
-    this.sources = fixture.reports.map((from) =>
-      opened.use(
-        "body" in from ? new Repetition(fixture, from, parseDevice) : new FileSource(fixture, from, parseDevice),
-      ),
+  static open(fixture: Fixture, parseDevice: ParseDevice): Promise<Reports> {
+    const problemOf = problemIn(fixture);
+    return Reports.from(fixture.reports, (from) =>
+      "body" in from
+        ? new Repetition(fixture, from, parseDevice)
+        : FileSource.open(from, { start: fixture.start, problemOf, parseDevice }),
     );
-    for (const source of this.sources) source.prepare();
-    this.opened = opened.move();
-    this.total = sum(this.sources, ({ size }) => size);
+  }
+
+  /** What only teaches, before the start. */
+  static learnt({ learn, start }: Fixture, parseDevice: ParseDevice): Promise<Reports> {
+    const problemOf = (time: number): string | undefined =>
+      time < start ? undefined : "is not before `start`: what is learnt comes before it";
+    return Reports.from(learn, (file) => FileSource.open({ file, toStart: false }, { start, problemOf, parseDevice }));
+  }
+
+  private static async from<T>(items: readonly T[], open: (from: T) => Source | Promise<Source>): Promise<Reports> {
+    await using opened = new AsyncDisposableStack();
+    const sources: Source[] = [];
+    for (const item of items) sources.push(opened.use(await open(item)));
+    return new Reports(sources, opened.move());
+  }
+
+  /** The time of the next report; Infinity when there is none. */
+  get time(): number {
+    return Math.min(...this.sources.map(({ time }) => time));
   }
 
   /** From 0 to 1. */
   get progress(): number {
     return this.total === 0 ? 1 : sum(this.sources, ({ taken }) => taken) / this.total;
+  }
+
+  /** Whether more is to be read before the next is taken. */
+  get isHungry(): boolean {
+    return this.sources.some(({ isHungry }) => isHungry);
+  }
+
+  async fill(): Promise<void> {
+    for (const source of this.sources) if (source.isHungry) await source.fill();
   }
 
   /** The next report; undefined after the last. */
@@ -68,106 +88,113 @@ export class Reports implements Disposable {
     return first?.take();
   }
 
-  [Symbol.dispose](): void {
-    this.opened.dispose();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.opened.disposeAsync();
   }
 }
 
 const sum = <T>(items: T[], value: (item: T) => number): number =>
   items.reduce((total, item) => total + value(item), 0);
 
-/** Whole milliseconds in which the time, in seconds, has been reached; the subtrahend is what doubles may be off. */
-const toMilliseconds = (t: number): number => Math.ceil(t * 1000 - 0.001);
+/** What is wrong with the time of a report, if so. */
+type ProblemOf = (time: number) => string | undefined;
+
+const problemIn =
+  ({ start, until }: Fixture): ProblemOf =>
+  (time) => {
+    if (time < start) return "is before `start`: set `start`, or move all reports with `shift: to-start`";
+    if (until !== undefined && time > until) return "is after `until`";
+    return time > start + LONGEST_REPLAY ? "is more than ten years after `start`: t is in seconds" : undefined;
+  };
+
+interface FileSourceOptions {
+  /** Milliseconds since 1970. */
+  start: number;
+  problemOf: ProblemOf;
+  parseDevice: ParseDevice;
+}
 
 /** The reports of a JSONL file. */
 class FileSource implements Source {
-  private readonly lines: LineReader;
-  private readonly window = new Heap<ReportEvent>();
-  private ended = false;
   /** Milliseconds by which all are moved. */
   private shift = 0;
-  /** Seconds: for a report without `t`. */
-  private previous: number;
   private last = -Infinity;
 
-  constructor(
-    private readonly fixture: Fixture,
-    private readonly from: ReportFile,
-    private readonly parseDevice: ParseDevice,
-  ) {
-    this.lines = new LineReader(from.file);
-    this.previous = fixture.start / 1000;
-  }
+  private constructor(
+    private readonly from: RecordedReports,
+    private readonly problemOf: ProblemOf,
+    private readonly reports: ReportFile,
+  ) {}
 
-  prepare(): void {
-    const { from, fixture } = this;
-    for (let i = 0; i < LOOK_AHEAD && !this.ended; i++) this.readOne();
-    if (from.toStart && this.window.size > 0) this.shift = fixture.start - this.window.time;
+  static async open(from: RecordedReports, { start, problemOf, parseDevice }: FileSourceOptions): Promise<FileSource> {
+    const { file, toStart } = from;
+    const refuse = ({ number }: Line, problem: string): never => {
+      throw new FixtureError(file, number, problem);
+    };
+    const options = { read: readJsonLine, parseDevice, start: start / 1000, refuse };
+    await using opened = new AsyncDisposableStack();
+    const content = opened.use(await naming(file, Content.open(file)));
+    const source = new FileSource(from, problemOf, new ReportFile(file, content, options));
+    await source.fill();
+    if (toStart && source.reports.time < Infinity) source.shift = start - source.reports.time;
+    opened.move();
+    return source;
   }
 
   get time(): number {
-    return this.window.time + this.shift;
+    return this.reports.time + this.shift;
   }
 
   get size(): number {
-    return this.lines.size;
+    return this.reports.size;
   }
 
   get taken(): number {
-    return this.lines.taken;
+    return this.reports.taken;
+  }
+
+  get isHungry(): boolean {
+    return this.reports.isHungry;
+  }
+
+  fill(): Promise<void> {
+    return naming(this.from.file, this.reports.fill());
   }
 
   take(): ReportEvent {
-    const event = this.window.pop()!;
+    const event = this.reports.take();
     if (this.shift !== 0) {
       event.time += this.shift;
       event.tuple.t += this.shift / 1000;
     }
     this.check(event);
-    if (!this.ended) this.readOne();
     return event;
   }
 
-  [Symbol.dispose](): void {
-    this.lines[Symbol.dispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.reports[Symbol.asyncDispose]();
   }
 
   private check({ time, line }: ReportEvent): void {
-    const { start, until } = this.fixture;
     const { file } = this.from;
     const at = formatInstant(Math.min(Math.max(time, -8.64e15), 8.64e15));
     const wrong = (problem: string): FixtureError => new FixtureError(file, line, `t: ${at} ${problem}`);
     if (time < this.last) throw wrong(`is out of order by more than ${LOOK_AHEAD} reports: sort the file by t`);
-    if (time < start) throw wrong("is before `start`: set `start`, or move all reports with `shift: to-start`");
-    if (until !== undefined && time > until) throw wrong("is after `until`");
-    if (time > start + LONGEST_REPLAY) throw wrong("is more than ten years after `start`: t is in seconds");
+    const problem = this.problemOf(time);
+    if (problem) throw wrong(problem);
     this.last = time;
-  }
-
-  private readOne(): void {
-    const { lines, from } = this;
-    const text = lines.next();
-    if (text === undefined) {
-      this.ended = true;
-      return;
-    }
-    try {
-      const tuple = readLoginTuple(parseJson(text), this.previous, this.parseDevice);
-      this.previous = tuple.t;
-      const time = toMilliseconds(tuple.t);
-      this.window.push(time, { time, tuple, file: from.file, line: lines.line });
-    } catch (error) {
-      if (!(error instanceof JsonError || error instanceof BodyError)) throw error;
-      const mark = lines.line === 1 && text.startsWith(BYTE_ORDER_MARK);
-      if (mark) throw new FixtureError(from.file, 1, "begins with a byte order mark: save it without one");
-      const half = lines.open && error instanceof JsonError ? " (the last line has no end: is it half a line?)" : "";
-      throw new FixtureError(from.file, lines.line, `${error.message}${half}`);
-    }
   }
 }
 
+/** Reading errors become those of the fixture, which name the file. */
+const naming = <T>(file: string, reading: Promise<T>): Promise<T> =>
+  reading.catch((error: unknown) => {
+    throw error instanceof ContentError ? new FixtureError(file, 1, error.message) : error;
+  });
+
 /** A report of the fixture itself, as often as it says. */
 class Repetition implements Source {
+  readonly isHungry = false;
   private readonly tuple: LoginTuple;
   private done = 0;
 
@@ -196,10 +223,10 @@ class Repetition implements Source {
     const { time, tuple } = this;
     this.done++;
     const t = Number.isNaN(tuple.t) ? time / 1000 : tuple.t;
-    return { time, tuple: { ...tuple, t }, file: this.fixture.file, line: this.report.line };
+    return { time, tuple: { ...tuple, t }, count: 1, file: this.fixture.file, line: this.report.line };
   }
 
-  prepare(): void {}
+  async fill(): Promise<void> {}
 
-  [Symbol.dispose](): void {}
+  async [Symbol.asyncDispose](): Promise<void> {}
 }

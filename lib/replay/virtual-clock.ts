@@ -5,7 +5,7 @@
  * It counts in whole milliseconds, as the system's does. What is due at the same time runs in the order it was asked for.
  */
 import type { CancelTimer, Clock } from "../time/clock.ts";
-import { Heap } from "./heap.ts";
+import { Heap } from "../time/heap.ts";
 
 interface Timer {
   /** Undefined once it is cancelled: a heap cannot be searched, so it stays until its time. */

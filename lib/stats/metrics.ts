@@ -11,6 +11,17 @@ export class Metrics {
   readonly refusedRequests = this.add(
     new Counter("trackalert_requests_refused_total", "Requests answered 503 because too many were in flight."),
   );
+  readonly aclDenied = this.add(
+    new Counter("trackalert_acl_denied_total", "Requests of peers that the ACL does not admit."),
+  );
+  readonly ignoredFields = this.add(
+    new Counter(
+      "trackalert_fields_ignored_total",
+      "Values in reports that were ignored because they do not have the type of their field.",
+      "field",
+      "type",
+    ),
+  );
   readonly backgroundRuns = this.add(
     new Counter("trackalert_background_runs_total", "Runs of background functions.", "name", "status"),
   );

@@ -33,13 +33,14 @@ const virtualMemory = (): number => Number(readFileSync(`${PROC}/stat`, "latin1"
  * anything.
  */
 export function fewFiles(maxWebserverConns = 0): string | undefined {
-  const files = existsSync(PROC) ? mostFiles() : Infinity;
+  const files = mostFiles();
   if (maxWebserverConns <= files) return undefined;
   return `setMaxWebserverConns(${maxWebserverConns}): only ${files} files and sockets may be open (ulimit -n, LimitNOFILE=)`;
 }
 
-/** The soft limit; without one it is infinite. */
-function mostFiles(): number {
+/** How many files and sockets may be open: the soft limit. Without one, or where Linux does not tell, it is infinite. */
+export function mostFiles(): number {
+  if (!existsSync(PROC)) return Infinity;
   const soft = /^Max open files +(\d+)/m.exec(readFileSync(`${PROC}/limits`, "latin1"))?.[1];
   return soft === undefined ? Infinity : Number(soft);
 }

@@ -9,6 +9,7 @@ export type ByteString = string & { readonly [bytes]: true };
 export const BYTE_ORDER_MARK = "\xef\xbb\xbf";
 
 const BEYOND_ASCII = /[^\x00-\x7f]/;
+const BEYOND_LATIN_1 = /[^\x00-\xff]/;
 
 /** The UTF-8 bytes of a text. */
 export const toByteString = (text: string): ByteString =>
@@ -23,7 +24,10 @@ export const withoutByteOrderMark = (string: ByteString): ByteString =>
   (string.startsWith(BYTE_ORDER_MARK) ? string.slice(BYTE_ORDER_MARK.length) : string) as ByteString;
 
 /** A string of its own, to be kept: a part of another one keeps the whole of that in memory. */
-export const copyOf = <S extends string>(part: S): S => Buffer.from(part, "utf16le").toString("utf16le") as S;
+export function copyOf<S extends string>(part: S): S {
+  const encoding = BEYOND_LATIN_1.test(part) ? "utf16le" : "latin1";
+  return Buffer.from(part, encoding).toString(encoding) as S;
+}
 
 /** Undoes percent-encoding, into any bytes. What is no escape stays as it is. */
 export const percentDecode = (text: string): ByteString =>

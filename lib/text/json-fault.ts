@@ -19,17 +19,22 @@ const GRAMMAR: Record<string, Record<string, string>> = {
   "nothing more": {},
 };
 
-/** Keeps the open brackets in a list, so that depth is no danger. */
-export function findFault(body: ByteString): string {
+/**
+ * Keeps the open brackets in a list, so that depth is no danger.
+ * @returns undefined when there is none
+ */
+export function findFault(body: ByteString): string | undefined {
   const open: string[] = [];
   let expected = "a value";
   let at = 0;
   while (true) {
     at += lengthAt(SPACE, body, at);
-    if (at === body.length && expected === "nothing more") return "not accepted: nested too deeply";
+    if (at === body.length && expected === "nothing more") return undefined;
     const { kind, length } = tokenAt(body, at);
     const next = GRAMMAR[expected]![kind];
     if (next === undefined) {
+      const control = controlIn(body, at);
+      if (control !== undefined && "string" in GRAMMAR[expected]!) return control;
       const shown = JSON.stringify(toText(body.slice(at, at + 16) as ByteString));
       return `not JSON: ${expected} expected at byte ${at + 1}, ${at < body.length ? `got ${shown}` : "the body ends"}`;
     }
@@ -48,6 +53,18 @@ function tokenAt(body: ByteString, at: number): { kind: string; length: number }
   const kind = first === '"' ? "string" : "scalar";
   const length = kind === "string" ? stringLengthAt(body, at) : lengthAt(SCALAR, body, at);
   return length === 0 ? { kind: "", length } : { kind, length };
+}
+
+/** What is said of a string that does not end because a control character stands in it. */
+function controlIn(body: ByteString, start: number): string | undefined {
+  if (body.charAt(start) !== '"') return undefined;
+  let at = start + 1;
+  while (at < body.length && body.charCodeAt(at) >= 0x20) at += body.charAt(at) === "\\" ? 2 : 1;
+  if (at >= body.length) return undefined;
+  const code = body.charCodeAt(at);
+  const hex = code.toString(16).padStart(4, "0");
+  const escape = JSON.stringify(body.charAt(at)).slice(1, -1);
+  return `not JSON: a control character, U+${hex.toUpperCase()}, in a string at byte ${at + 1}: it is written ${escape}`;
 }
 
 /** The length of a string, quotes included; 0 when it does not end. A loop: an expression would remember each character. */

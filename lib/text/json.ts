@@ -14,7 +14,10 @@ export interface JsonObject {
   [name: ByteString]: Json;
 }
 
-/** The body is no JSON; the message says where. */
+/** Levels of arrays and objects: no report needs many, and what is deep breaks those who walk it. */
+const DEEPEST = 100;
+
+/** The body is no JSON, or nested too deeply; the message says where. */
 export class JsonError extends Error {
   override name = "JsonError";
 }
@@ -24,13 +27,31 @@ const ESCAPES = /\\(?:u(?:([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F
 
 /** @throws {JsonError} */
 export function parseJson(body: ByteString): Json {
+  let value: Json;
   try {
-    const value = JSON.parse(body);
-    return body.includes("\\u") ? JSON.parse(unescapeUnicode(body)) : value;
+    value = JSON.parse(body);
+    if (body.includes("\\u")) value = JSON.parse(unescapeUnicode(body));
   } catch {
-    throw new JsonError(findFault(body));
+    throw new JsonError(findFault(body) ?? TOO_DEEP);
   }
+  if (count(body, "[") + count(body, "{") > DEEPEST && isDeeper(value, DEEPEST)) throw new JsonError(TOO_DEEP);
+  return value;
 }
+
+const TOO_DEEP = `not accepted: nested deeper than ${DEEPEST} levels`;
+
+/** How often a character is there, counted until there are more than {@link DEEPEST}. */
+function count(body: string, character: string): number {
+  let found = 0;
+  for (let at = body.indexOf(character); at >= 0 && found <= DEEPEST; at = body.indexOf(character, at + 1)) found++;
+  return found;
+}
+
+/** Whether a value has arrays and objects in more levels. Goes no deeper than that. */
+const isDeeper = (value: Json, levels: number): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((inner) => isDeeper(inner as Json, levels - 1)));
 
 export const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,7 +1,8 @@
 /** The zone of local time, `TZ`: JavaScript's own where it knows it, else rules that it takes for UTC. */
 import { PosixZone } from "./posix-zone.ts";
 
-const ZONE_FILES = /^:?\/usr\/share\/zoneinfo\//;
+/** In front of a zone's name: libc takes both, JavaScript neither. */
+const ZONE_FILES = /^:?\/usr\/share\/zoneinfo\/|^:/;
 
 let read: { text: string; zone: PosixZone | undefined } | undefined;
 

@@ -4,9 +4,13 @@
  * It is made with fetch: that costs half the processor time of node:http, and connections are kept and used again, also
  * over TLS. (The exception is `disableCurlHostVerification` alone, where fetch opens a connection for each request.)
  */
+import type { Outgoing } from "../net/outgoing.ts";
+import { publicProxyUrl } from "../net/proxy.ts";
+import { TlsError } from "../net/tls-library.ts";
+import { fromBytes } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import type { WebHookRequest } from "./hook.ts";
-import type { ReceiverTls } from "./receiver-tls.ts";
+import { readKafkaAnswer } from "./kafka.ts";
 import { readRetryAfter } from "./retry-after.ts";
 import type { WebHookSettings } from "./settings.ts";
 
@@ -23,12 +27,15 @@ export type Attempt = (request: WebHookRequest, signal: AbortSignal) => Promise<
 
 /** Bytes of an answer that are read, so that the connection can be used again; one that has more is cut. */
 const MOST_READ = 64 * 1024;
-const TOO_MANY_REQUESTS = 429;
+/** Of an answer that says of each record what became of it. */
+const MOST_READ_OF_KAFKA = 4 * 1024 * 1024;
+/** Below 500: a proxy on the way wants a password, and too many requests. */
+const RETRIED = [407, 429];
 
 export const networkAttempt =
-  (settings: WebHookSettings, tls: ReceiverTls, clock: Clock): Attempt =>
-  async ({ url, headers, body }, signal) => {
-    const { timeout } = settings;
+  (settings: WebHookSettings, outgoing: Outgoing, clock: Clock): Attempt =>
+  async ({ hook, url, headers, body }, signal) => {
+    const timeout = hook.timeout ?? settings.timeout;
     const controller = new AbortController();
     const abort = (): void => controller.abort();
     signal.addEventListener("abort", abort);
@@ -37,6 +44,7 @@ export const networkAttempt =
       late = true;
       abort();
     });
+    const proxy = outgoing.proxy(new URL(url));
     try {
       const response = await fetch(url, {
         method: "POST",
@@ -45,44 +53,64 @@ export const networkAttempt =
         redirect: "manual",
         decompress: false,
         signal: controller.signal,
-        tls: tls.options,
+        tls: outgoing.tls(hook.tls),
+        proxy: proxy ? { url: proxy.url, respectNoProxy: false } : false,
       });
+      const answer = await readAnswer(response, hook.kafka ? MOST_READ_OF_KAFKA : MOST_READ);
       // An answer that breaks off is a failure, as it is for curl.
-      if (!(await readSome(response))) abort();
-      return judge(response, clock.now());
+      if (!answer.whole) abort();
+      return hook.kafka ? judgeKafka(response, answer, clock.now()) : judge(response, clock.now());
     } catch (error) {
-      return { kind: "failed", reason: late ? `timed out after ${timeout} s` : describe(error as Error) };
+      const reason = late ? `timed out after ${timeout} s` : describe(error as Error);
+      return { kind: "failed", reason: proxy ? `${reason} (through the proxy ${publicProxyUrl(proxy)})` : reason };
     } finally {
       cancelTimer();
       signal.removeEventListener("abort", abort);
     }
   };
 
-/** @returns whether that was all */
-async function readSome(response: Response): Promise<boolean> {
+interface Answer {
+  /** As far as it was read. */
+  body: Uint8Array;
+  whole: boolean;
+}
+
+async function readAnswer(response: Response, most: number): Promise<Answer> {
   const { body, headers } = response;
-  if (!body) return true;
+  if (!body) return { body: new Uint8Array(), whole: true };
   const length = headers.get("content-length");
   // Beside a transfer encoding the length says nothing.
-  if (length !== null && Number(length) <= MOST_READ && !headers.has("transfer-encoding")) {
-    await response.arrayBuffer(); // a third cheaper than a reader
-    return true;
+  if (length !== null && Number(length) <= most && !headers.has("transfer-encoding")) {
+    return { body: new Uint8Array(await response.arrayBuffer()), whole: true }; // a third cheaper than a reader
   }
   const reader = body.getReader();
-  for (let read = 0; read <= MOST_READ;) {
+  const chunks: Uint8Array[] = [];
+  for (let read = 0; read <= most;) {
     const { done, value } = await reader.read();
-    if (done) return true;
+    if (done) return { body: Buffer.concat(chunks), whole: true };
+    chunks.push(value);
     read += value.length;
   }
-  return false;
+  return { body: Buffer.concat(chunks), whole: false };
 }
 
 /** A redirect is final: to follow one would send the event, and what signs it, to somebody who was not configured. */
 function judge({ ok, status, headers }: Response, now: number): Outcome {
   if (ok) return { kind: "delivered" };
   const reason = `the receiver answered ${status}`;
-  if (status !== TOO_MANY_REQUESTS && status < 500) return { kind: "refused", reason };
+  if (!RETRIED.includes(status) && status < 500) return { kind: "refused", reason };
   return { kind: "failed", reason, retryAfter: readRetryAfter(headers.get("retry-after"), now) };
+}
+
+/** What the answer says counts more than its status. */
+function judgeKafka(response: Response, { body, whole }: Answer, now: number): Outcome {
+  const plain = judge(response, now);
+  if (!whole && response.ok) return { kind: "failed", reason: "the answer is too long to be read" };
+  const failure = readKafkaAnswer(fromBytes(body));
+  if (!failure) return plain;
+  const reason = response.ok ? failure.reason : `the receiver answered ${response.status}: ${failure.reason}`;
+  if (plain.kind === "failed") return { ...plain, reason };
+  return { kind: failure.retriable ? "failed" : "refused", reason };
 }
 
 const CLOSED = "connection closed before the end of the answer";
@@ -107,11 +135,16 @@ const REASONS: Record<string, string> = {
   CERT_HAS_EXPIRED: "the certificate has expired",
   DEPTH_ZERO_SELF_SIGNED_CERT: "the certificate is signed by itself, and not trusted",
   SELF_SIGNED_CERT_IN_CHAIN: "the certificate's authority is not trusted",
+  ERR_PROXY_TUNNEL: "the proxy refused to open a tunnel",
   UNABLE_TO_GET_ISSUER_CERT: "the certificate's authority is not known",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "the certificate's authority is not known",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the certificate's authority is not known",
 };
 
 /** Not the error's message, which may show the url: who can open the receiver with it is not to be found in the log. */
-const describe = ({ code }: NodeJS.ErrnoException): string =>
-  code === undefined ? "the request failed" : (REASONS[code] ?? `the request failed: ${code}`);
+function describe(error: NodeJS.ErrnoException & { status?: number }): string {
+  if (error instanceof TlsError) return error.message;
+  const { code, status } = error;
+  if (code === undefined) return "the request failed";
+  return (REASONS[code] ?? `the request failed: ${code}`) + (status === undefined ? "" : ` (${status})`);
+}

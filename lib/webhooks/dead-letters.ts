@@ -42,6 +42,14 @@ export class DeadLetters implements Iterable<Entry> {
     return was;
   }
 
+  /** Has the body of one in memory. @returns false when there is no room */
+  hold(entry: Entry, body: Buffer): boolean {
+    if (!this.all.has(entry) || this.bytesInMemory + body.length > MOST_BYTES_IN_MEMORY) return false;
+    this.bytesInMemory += body.length - (entry.body?.length ?? 0);
+    entry.body = body;
+    return true;
+  }
+
   private count({ size, body }: Entry, sign: 1 | -1): void {
     this.bytes += sign * size;
     this.bytesInMemory += sign * (body?.length ?? 0);

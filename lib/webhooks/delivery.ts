@@ -10,15 +10,15 @@ import type { CancelTimer, Clock } from "../time/clock.ts";
 import type { Attempt, Outcome } from "./attempt.ts";
 import type { Entry } from "./entry.ts";
 import { EventStore } from "./event-store.ts";
-import { createRequest, publicUrl, type WebHook } from "./hook.ts";
+import { createRequest, problemOf, publicUrl, type WebHook } from "./hook.ts";
 import { Lane } from "./lane.ts";
 import { askedPause, scheduledPause } from "./retry.ts";
 import type { WebHookSettings } from "./settings.ts";
 
 /** Where events go. */
 export interface WebHookSink {
-  /** Takes an event over and returns at once. */
-  send(hook: WebHook, data: ByteString): void;
+  /** Takes an event over and returns at once. @returns why it is not fit for its hook, and lost, if so */
+  send(hook: WebHook, data: ByteString): string | undefined;
   /** @returns when everything that may leave now has been tried */
   drain(): Promise<void>;
 }
@@ -50,7 +50,9 @@ export class WebHookDelivery implements WebHookSink {
   private readonly outcomes = new Counter(
     "trackalert_custom_webhook_events_total",
     "Attempts to deliver an event, by webhook.",
-    ...["id", "status", "url"],
+    "id",
+    "status",
+    "url",
   );
   private readonly retries = new Counter("trackalert_webhook_retries_total", "Attempts beyond an event's first.");
 
@@ -86,16 +88,16 @@ export class WebHookDelivery implements WebHookSink {
     if (folder !== undefined) this.events.open(folder);
     else if (this.settings.hooks.length > 0)
       this.ports.log.warn("webhooks wait in memory: what is not delivered when the daemon ends is lost (setStateDir)");
-    for (const [hook, data] of this.early.splice(0)) this.send(hook, data);
+    for (const [hook, data] of this.early.splice(0)) this.queue(hook, data);
     this.pumpSoon();
   }
 
-  send(hook: WebHook, data: ByteString): void {
-    if (this.state === "new") return void this.early.push([hook, data]);
-    const entry = this.events.accept(hook, data);
-    if (!entry) return;
-    this.laneOf(hook).add(entry);
-    this.pumpSoon();
+  send(hook: WebHook, data: ByteString): string | undefined {
+    const problem = problemOf(hook, data);
+    if (problem) this.events.refuse();
+    else if (this.state === "new") this.early.push([hook, data]);
+    else this.queue(hook, data);
+    return problem;
   }
 
   async drain(): Promise<void> {
@@ -139,6 +141,13 @@ export class WebHookDelivery implements WebHookSink {
     }
     this.pumpSoon();
     return count;
+  }
+
+  private queue(hook: WebHook, data: ByteString): void {
+    const entry = this.events.accept(hook, data);
+    if (!entry) return;
+    this.laneOf(hook).add(entry);
+    this.pumpSoon();
   }
 
   private laneOf(hook: WebHook): Lane {

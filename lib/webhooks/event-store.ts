@@ -1,4 +1,5 @@
 /** What is to be delivered and what was given up: in memory within bounds, and in the spool where there is one. */
+import { LogFlood } from "../log/log-flood.ts";
 import type { Log } from "../log/log.ts";
 import { Counter, Gauge } from "../stats/metric.ts";
 import type { Metrics } from "../stats/metrics.ts";
@@ -7,7 +8,7 @@ import type { Clock } from "../time/clock.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import type { Entry } from "./entry.ts";
 import { createEvent, type WebHook } from "./hook.ts";
-import { LogFlood } from "./log-flood.ts";
+import { mentions } from "./mention.ts";
 import { Queue } from "./queue.ts";
 import type { WebHookSettings } from "./settings.ts";
 import type { SpooledEvent } from "./spool-file.ts";
@@ -15,6 +16,9 @@ import { Spool, type SpoolOwner } from "./spool.ts";
 
 /** Bytes of bodies in memory. Over it an event stays in the spool alone, or needs room when it is not there. */
 const MOST_BYTES = 256 * 1024 * 1024;
+
+/** Events that are looked at without a pause. */
+const FORGET_AT_ONCE = 50;
 
 /** Who delivers what is in the queue. */
 interface Deliverer {
@@ -43,7 +47,7 @@ export class EventStore {
     this.flood = new LogFlood(ports);
     metrics.add(new Gauge("trackalert_webhook_queue_size", "Events to be delivered.", () => this.queue.size));
     metrics.add(this.dropped);
-    for (const reason of ["queue_full", "made_room"]) this.dropped.declare(reason);
+    for (const reason of ["queue_full", "made_room", "unfit"]) this.dropped.declare(reason);
     metrics.add(
       new Gauge("trackalert_webhook_dead_letters", "Events that were given up.", () => this.deadLetters.size),
     );
@@ -60,6 +64,11 @@ export class EventStore {
     const { clock, log } = this.ports;
     this.spool = new Spool({ folder, mostBytes: this.settings.spoolBytes, clock, log, owner });
     this.spool.open();
+  }
+
+  /** Counts an event that is not fit for its hook. */
+  refuse(): void {
+    this.dropped.increment("unfit");
   }
 
   /** Puts an event into the queue. One that finds no room is dropped, and that is reported. */
@@ -152,6 +161,21 @@ export class EventStore {
     return true;
   }
 
+  /** Removes events that mention somebody, waiting or dead; those in flight arrive. @returns how many */
+  async forget(name: ByteString): Promise<number> {
+    let removed = 0;
+    for (const [i, { entry, dead }] of [...this.all()].entries()) {
+      // Others have their turn in between: there may be many.
+      if (i % FORGET_AT_ONCE === FORGET_AT_ONCE - 1) await new Promise((resolve) => setImmediate(resolve));
+      if (entry.inFlight || !(this.queue.has(entry) || dead)) continue;
+      const body = entry.body ?? this.spool?.read(entry);
+      if (!body || !mentions(body, name)) continue;
+      if (this.remove(entry)) removed++;
+    }
+    this.spool?.flush();
+    return removed;
+  }
+
   /** Lets go of the spool, and says what is lost. */
   close(): void {
     const { log } = this.ports;
@@ -163,6 +187,15 @@ export class EventStore {
     if (lost > 0) log.error(`webhooks: ${lost} events that were only in memory are lost (setStateDir keeps them)`);
     this.spool?.close();
     this.flood.close();
+  }
+
+  /** @returns whether it was there */
+  private remove(entry: Entry): boolean {
+    const waited = this.queue.delete(entry);
+    if (waited) this.ports.deliverer.left(entry);
+    else if (!this.deadLetters.delete(entry)) return false;
+    this.spool?.delete(entry);
+    return true;
   }
 
   private *all(): Generator<{ entry: Entry; dead: boolean }> {
@@ -182,7 +215,8 @@ export class EventStore {
 
   /** There is no room in the spool for an event whose body it had. @returns whether there is here */
   private holdInMemory(entry: Entry, body: Buffer): boolean {
-    if (!this.queue.has(entry) || this.queue.bytes + body.length > MOST_BYTES) return false;
+    if (!this.queue.has(entry)) return this.deadLetters.hold(entry, body);
+    if (this.queue.bytes + body.length > MOST_BYTES) return false;
     this.queue.hold(entry, body);
     return true;
   }

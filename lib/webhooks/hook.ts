@@ -1,7 +1,9 @@
 /** Custom webhooks: what the configuration says of one, and the request it makes of an event. */
 import { randomBytes } from "node:crypto";
 
+import type { TlsChoice } from "../net/outgoing.ts";
 import type { ByteString } from "../text/byte-string.ts";
+import { isKafkaEvent, KAFKA_TYPE, kafkaBody } from "./kafka.ts";
 
 export interface WebHook {
   /** Counted from 1 in the order of registration. */
@@ -15,10 +17,17 @@ export interface WebHook {
   secret: ByteString | undefined;
   /** `user:password`. */
   basicAuth: ByteString | undefined;
+  /** A token. */
+  bearer: ByteString | undefined;
   apiKey: ByteString | undefined;
   contentType: ByteString | undefined;
-  /** Wraps the body for Kafka's REST proxy. */
+  /** Further ones; names are lower-case, each character of a value is one byte. */
+  headers: Record<string, string>;
+  /** The receiver is Kafka's REST proxy, see kafka.ts. */
   kafka: boolean;
+  tls: TlsChoice;
+  /** Seconds for one attempt; undefined for what holds for all. */
+  timeout: number | undefined;
   /** After so many the event is a dead letter. */
   maxAttempts: number;
 }
@@ -32,6 +41,7 @@ interface WebHookEvent {
 }
 
 export interface WebHookRequest {
+  hook: WebHook;
   url: string;
   /** Each character is sent as one byte. */
   headers: Record<string, string>;
@@ -39,39 +49,44 @@ export interface WebHookRequest {
 }
 
 const JSON_TYPE = "application/json";
-const KAFKA_TYPE = "application/vnd.kafka.json.v2+json";
 const STANDARD_SECRET_PREFIX = "whsec_";
 /** Bytes of randomness in a delivery id, as the reference has. */
 const ID_BYTES = 32;
 
+/** Why the data cannot be an event of a hook; undefined when it can. */
+export const problemOf = ({ name, kafka }: WebHook, data: ByteString): string | undefined =>
+  kafka && !isKafkaEvent(data) ? `webhook ${name}: kafka = "true" takes JSON alone: an event is lost` : undefined;
+
+/** @param data see {@link problemOf} */
 export function createEvent(hook: WebHook, data: ByteString): WebHookEvent {
-  const bytes = hook.kafka ? (`{"records":[{"value":${data}}]}` as ByteString) : data;
-  return { hook, deliveryId: randomBytes(ID_BYTES).toString("base64"), body: bytesOf(bytes) };
+  const body = bytesOf(hook.kafka ? kafkaBody(data) : data);
+  return { hook, deliveryId: randomBytes(ID_BYTES).toString("base64"), body };
 }
 
 /** @param now milliseconds since 1970, of this attempt */
 export function createRequest({ hook, deliveryId, body }: WebHookEvent, now: number): WebHookRequest {
   const timestamp = String(Math.floor(now / 1000));
   const headers: Record<string, string> = {
+    "user-agent": "trackalert",
+    ...hook.headers,
     "content-type": hook.contentType ?? (hook.kafka ? KAFKA_TYPE : JSON_TYPE),
     "x-wforce-event": hook.nameBytes,
     "x-wforce-hookid": String(hook.id),
     "x-wforce-delivery": deliveryId,
     "webhook-id": deliveryId,
     "webhook-timestamp": timestamp,
-    "user-agent": "trackalert",
-    // The answer's body is not looked at.
     "accept-encoding": "identity",
   };
   if (hook.basicAuth !== undefined) {
     headers["authorization"] = `Basic ${bytesOf(hook.basicAuth).toString("base64")}`;
   }
+  if (hook.bearer !== undefined) headers["authorization"] = `Bearer ${hook.bearer}`;
   if (hook.apiKey !== undefined) headers["x-api-key"] = hook.apiKey;
   if (hook.secret !== undefined) {
     headers["x-wforce-signature"] = sign(bytesOf(hook.secret), body);
     headers["webhook-signature"] = `v1,${sign(standardKey(hook.secret)!, `${deliveryId}.${timestamp}.`, body)}`;
   }
-  return { url: datedUrl(hook.url, now), headers, body };
+  return { hook, url: datedUrl(hook.url, now), headers, body };
 }
 
 /** The url as it is at a time, in milliseconds since 1970. */

@@ -27,6 +27,10 @@ export class Line<T> implements Iterable<T> {
     for (let place = this.head; place; place = place.after) yield place.item;
   }
 
+  has(item: T): boolean {
+    return this.places.has(item);
+  }
+
   /** @param item not in the line yet */
   push(item: T): void {
     const place: Place<T> = { item, before: this.tail, after: undefined };

@@ -1,5 +1,4 @@
 /** What the configuration says of webhooks, all together. */
-import type { TlsFiles } from "../net/tls.ts";
 import type { WebHook } from "./hook.ts";
 
 /** Custom webhooks and how they are sent. */
@@ -10,15 +9,8 @@ export interface WebHookSettings {
   connsPerThread: number;
   /** Events that may wait or be in flight. */
   queueSize: number;
-  /** Seconds for one attempt. */
+  /** Seconds for one attempt, unless the hook says otherwise. */
   timeout: number;
-  tls: {
-    verifyPeer: boolean;
-    verifyHost: boolean;
-    /** A PEM file, absolute, and `file:line: ` of the call that named it, as below. */
-    authorities: { file: string; where: string } | undefined;
-    client: { files: TlsFiles; where: string } | undefined;
-  };
   /** Bytes of the spool's file. */
   spoolBytes: number;
 }
@@ -29,6 +21,5 @@ export const defaultWebHookSettings = (): WebHookSettings => ({
   connsPerThread: 10,
   queueSize: 50_000,
   timeout: 2,
-  tls: { verifyPeer: true, verifyHost: true, authorities: undefined, client: undefined },
   spoolBytes: 4 * 1024 ** 3,
 });

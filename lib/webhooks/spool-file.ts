@@ -1,8 +1,9 @@
 /** The SQLite file of the spool. What SQLite has against an operation is thrown. */
 import { Database, type Statement } from "bun:sqlite";
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
+import { createFile, identityOf, isCorrupt } from "../sqlite/file.ts";
 import type { Entry } from "./entry.ts";
 
 /** Bytes of a page, SQLite's default. */
@@ -42,13 +43,14 @@ export type Change = { entry: Entry; dead: boolean } | undefined;
 class ForeignFileError extends Error {}
 
 export class SpoolFile {
-  private readonly statements: Record<"insert" | "read" | "update" | "delete", Statement>;
+  private readonly statements: Record<"insert" | "read" | "update" | "delete" | "pages", Statement>;
 
   private constructor(
     private readonly path: string,
     private readonly database: Database,
     /** Which file it is, whatever its name. */
     private readonly identity: string,
+    private rows: number,
   ) {
     this.statements = {
       insert: database.prepare(
@@ -60,6 +62,7 @@ export class SpoolFile {
         "update events set created = ?, attempts = ?, due = ?, pause = ?, problem = ?, dead = ? where id = ?",
       ),
       delete: database.prepare("delete from events where id = ?"),
+      pages: database.prepare("pragma page_count"),
     };
   }
 
@@ -88,18 +91,36 @@ export class SpoolFile {
       );
       const events = select.all() as SpooledEvent[];
       select.finalize();
-      return { file: new SpoolFile(path, database, identityOf(path)), events };
+      return { file: new SpoolFile(path, database, identityOf(path), events.length), events };
     } catch (error) {
       database.close();
       throw error;
     }
   }
 
+  /** Whether it has no events. */
+  get isEmpty(): boolean {
+    return this.rows === 0;
+  }
+
+  /** Bytes of the file, without its log. It does not shrink by itself. */
+  get size(): number {
+    return (this.statements.pages.get() as { page_count: number }).page_count * PAGE;
+  }
+
+  /** Bytes of the file and its log. */
+  get sizeOnDisk(): number {
+    const sizes = ["", "-wal"].map((suffix) => statSync(this.path + suffix, { throwIfNoEntry: false })?.size ?? 0);
+    return sizes[0]! + sizes[1]!;
+  }
+
   /** @returns its row */
   insert({ deliveryId, hookName, created, attempts, due, pause, problem }: Entry, body: Buffer, dead: boolean): number {
     const times = [created, attempts, Math.round(due), Math.round(pause)];
     const values = [deliveryId, hookName, body, ...times, problem, dead ? 1 : 0];
-    return Number(this.statements.insert.run(...values).lastInsertRowid);
+    const row = Number(this.statements.insert.run(...values).lastInsertRowid);
+    this.rows++;
+    return row;
   }
 
   /** The body in a row; undefined when there is no such row. */
@@ -110,9 +131,10 @@ export class SpoolFile {
 
   /** Writes what became of rows, all or nothing. */
   write(changes: Iterable<[row: number, change: Change]>): void {
+    let deleted = 0;
     this.database.transaction(() => {
       for (const [row, change] of changes) {
-        if (!change) this.statements.delete.run(row);
+        if (!change) deleted += this.statements.delete.run(row).changes;
         else {
           const { created, attempts, due, pause, problem } = change.entry;
           const times = [created, attempts, Math.round(due), Math.round(pause)];
@@ -120,6 +142,30 @@ export class SpoolFile {
         }
       }
     })();
+    this.rows -= deleted;
+  }
+
+  /**
+   * Does something again when it has failed, and the log could be moved into the file, which gives the log's room back: it
+   * may be the log that has filled the disk.
+   */
+  withRoom(operation: () => void): void {
+    try {
+      operation();
+    } catch (error) {
+      if (isCorrupt(error)) throw error;
+      this.database.run("pragma wal_checkpoint(truncate)");
+      operation();
+    }
+  }
+
+  /** The body in a row of a file that may be broken; undefined when it cannot be read. */
+  salvage(row: number): Buffer | undefined {
+    try {
+      return this.read(row);
+    } catch {
+      return undefined;
+    }
   }
 
   /** Whether it is still what its path leads to: somebody may have removed or replaced it. */
@@ -132,9 +178,14 @@ export class SpoolFile {
     }
   }
 
-  close(): void {
-    for (const statement of Object.values(this.statements)) statement.finalize();
-    this.database.close(true);
+  /** Closes it. It may be broken: whatever it has against that, it is not used any more. */
+  abandon(): void {
+    try {
+      for (const statement of Object.values(this.statements)) statement.finalize();
+      this.database.close(true);
+    } catch {
+      // As above.
+    }
   }
 }
 
@@ -165,33 +216,4 @@ function prepare(database: Database): void {
     } else database.run(SCHEMA);
     database.run(`pragma user_version = ${VERSION}`);
   })();
-}
-
-/** @throws when there is nothing, or its folder cannot be read */
-function identityOf(path: string): string {
-  const { dev, ino } = statSync(path, { bigint: true });
-  return `${dev}:${ino}`;
-}
-
-/** Makes it, for the owner alone. One that is there is not even opened: closing it would give SQLite's locks on it away. */
-function createFile(path: string): void {
-  try {
-    closeSync(openSync(path, "wx", 0o600));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
-}
-
-export const isCorrupt = (error: unknown): boolean =>
-  /^SQLITE_(CORRUPT|NOTADB)/.test((error as NodeJS.ErrnoException).code ?? "");
-
-/** Renames the file and its write-ahead log, so that both still belong together. @returns what came of it, in words */
-export function moveAside(path: string, now: number): string {
-  const aside = `${path}.corrupt-${new Date(now).toISOString().replaceAll(":", "")}`;
-  try {
-    for (const suffix of ["-wal", ""]) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
-    return `it is now ${aside}`;
-  } catch (error) {
-    return `it cannot be moved aside (${(error as NodeJS.ErrnoException).code})`;
-  }
 }

@@ -11,13 +11,13 @@ import { parseArgs } from "node:util";
 
 import { defaultConfig } from "../../lib/config.ts";
 import { Log } from "../../lib/log/log.ts";
+import { defaultOutgoingSettings, Outgoing } from "../../lib/net/outgoing.ts";
 import { Metrics } from "../../lib/stats/metrics.ts";
 import { toByteString } from "../../lib/text/byte-string.ts";
 import { systemClock } from "../../lib/time/clock.ts";
 import { networkAttempt } from "../../lib/webhooks/attempt.ts";
 import { WebHookDelivery } from "../../lib/webhooks/delivery.ts";
-import type { WebHook } from "../../lib/webhooks/hook.ts";
-import { ReceiverTls } from "../../lib/webhooks/receiver-tls.ts";
+import { webHook } from "../support/webhooks.ts";
 
 const { values } = parseArgs({
   options: { rounds: { type: "string", default: "5" }, events: { type: "string", default: "20000" } },
@@ -45,23 +45,12 @@ async function bareFetches(url: string): Promise<void> {
 }
 
 async function deliver(url: string, folder: string | undefined): Promise<void> {
-  const hook: WebHook = {
-    id: 1,
-    name: "bench",
-    nameBytes: toByteString("bench"),
-    url,
-    secret: toByteString("secret"),
-    basicAuth: undefined,
-    apiKey: undefined,
-    contentType: undefined,
-    kafka: false,
-    maxAttempts: 1,
-  };
+  const hook = webHook("bench", url, { secret: toByteString("secret"), maxAttempts: 1 });
   const settings = { ...defaultConfig().webhooks, hooks: [hook], connsPerThread: IN_FLIGHT, queueSize: events };
   const clock = systemClock;
   const log = new Log({ sink: () => {} });
   const metrics = new Metrics();
-  const attempt = networkAttempt(settings, new ReceiverTls(settings.tls), clock);
+  const attempt = networkAttempt(settings, new Outgoing(defaultOutgoingSettings({}), () => []), clock);
   const delivery = new WebHookDelivery(settings, { clock, log, metrics, attempt, random: Math.random });
   delivery.open(folder);
   const data = toByteString(BODY);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { KEY, openControlSocket } from "../support/control-socket.ts";
@@ -165,6 +165,27 @@ describe("the client's configuration", () => {
     expect(await runProgram(["-c", file, "-e", "x"])).toMatchObject({ code: 0, output: "x\n", errors: "" });
     expect(requests).toBe(0);
     expect(existsSync(state)).toBe(false);
+  });
+
+  test("leaves files as they are, opens no GeoIP database, and its faults are the daemon's to tell", async () => {
+    await using control = await openControlSocket(ECHO);
+    const log = join(control.folder, "live.log");
+    writeFileSync(log, "of the daemon\n");
+    writeFileSync(
+      control.file,
+      `controlSocket("${control.address}") setKey("${KEY}")
+       local log = assert(io.open("live.log", "w")) assert(log:write("x")) log:close()
+       assert(io.open("live.log"):read("a") == "x")
+       newGeoIP2DB("City", "gone.mmdb") newCA("nonsense") errorLog("wrong")
+       cronScheduleBackgroundFunc("* * * * *", "unknown") assert(os.rename("live.log", "old.log")) assert(os.remove("old.log"))`,
+    );
+    const quiet = await runProgram(["-c", control.file, "-e", "x"]);
+    expect(quiet).toMatchObject({ code: 0, output: "x\n", errors: "" });
+    const { errors } = await runProgram(["-v", "-c", control.file, "-e", "x"]);
+    expect(errors.match(/^files are .*$/gm)).toEqual(["files are changed in memory alone"]);
+    expect(errors).not.toContain("gone.mmdb");
+    expect(readFileSync(log, "utf8")).toBe("of the daemon\n");
+    expect(existsSync(join(control.folder, "old.log"))).toBe(false);
   });
 
   test("logs on standard error when -v asks for it", async () => {

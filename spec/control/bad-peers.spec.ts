@@ -143,10 +143,11 @@ describe("a bad peer costs a log line and nothing else:", () => {
       return new Promise<void>((resolve) => socket.once("close", () => resolve()));
     });
     await Promise.all(peers);
-    await until(() => control.logs.length === 200);
+    await expectServing(control);
+    // One address, or none any more.
+    expect(control.logs.length).toBeWithin(1, 3);
     for (const line of control.logs)
       expect(line).toMatch(/^control connection from (127\.0\.0\.1:\d+|a peer that has gone): closed before it sent/);
-    await expectServing(control);
   });
 
   test("a thousand of them, and no socket or timer is left", async () => {
@@ -164,7 +165,8 @@ describe("a bad peer costs a log line and nothing else:", () => {
       await Promise.all(peers.map(({ closed }) => closed.promise));
     }
     await expectServing(control);
-    expect(control.logs).toHaveLength(1000);
+    // Those that had shown the key have a line each, the others one together.
+    expect(control.logs.length).toBeLessThan(100);
     await until(() => sockets() <= before);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { ControlServer } from "../../lib/control/server.ts";
+import { LogFlood } from "../../lib/log/log-flood.ts";
 import { Log } from "../../lib/log/log.ts";
 import { type ByteString, toByteString, toText } from "../../lib/text/byte-string.ts";
 import {
@@ -119,7 +120,8 @@ describe("listening", () => {
   test("fails when the port is taken", () => {
     using control = startControl(echo);
     const { clock, port } = control;
-    const second = new ControlServer({ clock, log: new Log({ sink: () => {} }), key: () => KEY, run: echo });
+    const log = new Log({ sink: () => {} });
+    const second = new ControlServer({ clock, log, flood: new LogFlood({ clock, log }), key: () => KEY, run: echo });
     const said = `cannot listen on 127.0.0.1:${port}: EADDRINUSE`;
     expect(() => second.listen({ hostname: "127.0.0.1", port })).toThrow(said);
     expect(second.address).toBeUndefined();

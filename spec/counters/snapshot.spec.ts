@@ -199,20 +199,24 @@ describe("a file that cannot be used is said in one line, and the db begins empt
   });
 
   test.each<[string, Record<string, FieldShape>, number, string]>([
-    ["another kind", { ...FIELDS, sum: HLL }, 60, 'its field "sum" was int'],
-    [
-      "another exactness",
-      { ...FIELDS, different: { kind: "hll", bits: 8 } },
-      60,
-      'its field "different" was hll of 6 bits',
-    ],
-    ["a field less", { sum: INT, different: HLL }, 60, 'it had a field "often"'],
-    ["another window", FIELDS, 30, "it had 6 windows of 60 s"],
+    ["another kind", { sum: HLL }, 60, '"db" has no such fields any more: "sum" (int)'],
+    ["another window", { sum: INT }, 30, '"db" had 6 windows of 60 s, and begins empty'],
   ])("of a db that has %s now", (_, fields, window, problem) => {
     using folder = temporaryFolder();
-    const opened = load(folder.path, small, START, fields, window);
-    expect(opened.logs).toEqual([`counters: ${folder.path}/counters.bin: left out and begun empty: "db": ${problem}`]);
+    const counters = countersOf(new JumpingClock(START));
+    add(addDb(counters, { sum: INT }), "joe", "sum", 1);
+    const opened = load(folder.path, snapshotOf(counters, START), START, fields, window);
+    expect(opened.logs).toEqual([`counters: ${folder.path}/counters.bin: ${problem}`]);
     expect(dbOf(opened).size).toBe(0);
+  });
+
+  test("of a db that is none any more", () => {
+    using folder = temporaryFolder();
+    writeFileSync(join(folder.path, "counters.bin"), small);
+    const clock = new JumpingClock(START);
+    const logs: string[] = [];
+    SnapshotFile.open(folder.path, countersOf(clock), { clock, log: new Log({ sink: (line) => logs.push(line) }) });
+    expect(logs).toEqual([`counters: ${folder.path}/counters.bin: "db" is none of the configuration's`]);
   });
 
   test("a folder in its place, or one that may not be read", () => {
@@ -238,6 +242,26 @@ test("fields that are the same are kept when others are added", () => {
   expect(keysOf(dbOf(opened)).length).toBe(20);
   const totals = Object.keys(fields).map((name) => totalOf(dbOf(opened), "user3", name));
   expect(totals).toEqual([0, 1, 0, 5]);
+});
+
+test.each<[string, Record<string, FieldShape>, string]>([
+  ["a field that is gone", { different: HLL, often: COUNT_MIN }, '"sum" (int)'],
+  ["one of another kind", { sum: HLL, different: HLL, often: COUNT_MIN }, '"sum" (int)'],
+  ["one of many values that is gone", { sum: INT, often: COUNT_MIN }, '"different" (hll of 6 bits)'],
+  ["one of another exactness", { ...FIELDS, different: { kind: "hll", bits: 8 } }, '"different" (hll of 6 bits)'],
+  ["one that was counted by value", { sum: INT, different: HLL }, '"often" (countmin of 2 × 55)'],
+])("%s costs the others nothing, and is said in one line", (_, fields, gone) => {
+  using folder = temporaryFolder();
+  const counters = countersOf(new JumpingClock(START));
+  const db = addDb(counters, FIELDS);
+  fill(new Random(7), counters, 500);
+  const opened = load(folder.path, snapshotOf(counters, START), START, fields);
+  expect(opened.logs).toEqual([`counters: ${folder.path}/counters.bin: "db" has no such fields any more: ${gone}`]);
+  expect(keysOf(dbOf(opened))).toEqual(keysOf(db));
+  for (const [name, shape] of Object.entries(fields)) {
+    const same = Bun.deepEquals(shape, FIELDS[name as keyof typeof FIELDS]);
+    for (const key of keysOf(db)) expect(totalOf(dbOf(opened), key, name)).toBe(same ? totalOf(db, key, name) : 0);
+  }
 });
 
 test("a db that is smaller now keeps the keys used last", () => {

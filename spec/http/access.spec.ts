@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { type Config, defaultConfig } from "../../lib/config.ts";
 import { Access } from "../../lib/http/access.ts";
+import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
 
 function accessWith(settings: Partial<Config>): { access: Access; config: Config } {
   const config = { ...defaultConfig(), ...settings };
@@ -98,8 +99,8 @@ describe("authorizes", () => {
     [":", basic("::")],
     ["pässwörd€", basic("wforce:pässwörd€")],
     [" spaced ", basic("wforce: spaced ")],
-  ])("accepts the password %j from %j", (webserverPassword, header) => {
-    const { access } = accessWith({ webserverPassword });
+  ])("accepts the password %j from %j", (password, header) => {
+    const { access } = accessWith({ webserverPassword: toByteString(password) });
     expect(access.authorizes(header)).toBe(true);
     expect(access.authorizes(header)).toBe(true);
   });
@@ -135,14 +136,14 @@ describe("authorizes", () => {
     ["", basic("wforce:")],
     ["", basic("wforce:secret")],
     ["", null],
-  ])("with the password %j refuses %j", (webserverPassword, header) => {
-    const { access } = accessWith({ webserverPassword });
+  ])("with the password %j refuses %j", (password, header) => {
+    const { access } = accessWith({ webserverPassword: password === undefined ? password : toByteString(password) });
     expect(access.authorizes(header)).toBe(false);
     expect(access.authorizes(header)).toBe(false);
   });
 
   test("forgets what it accepted when the password changes", () => {
-    const { access, config } = accessWith({ webserverPassword: "old" });
+    const { access, config } = accessWith({ webserverPassword: toByteString("old") });
     const verdicts = (): boolean[] => ["old", "new"].map((password) => access.authorizes(basic(`wforce:${password}`)));
     expect(verdicts()).toEqual([true, false]);
     for (const [password, expected] of [
@@ -151,13 +152,24 @@ describe("authorizes", () => {
       ["old", [true, false]],
       ["", [false, false]],
     ] as const) {
-      config.webserverPassword = password;
+      config.webserverPassword = password === undefined ? password : toByteString(password);
       expect(verdicts()).toEqual([...expected]);
     }
   });
 
+  test("compares bytes: two that are no UTF-8 are not equal for that", () => {
+    const { access } = accessWith({ webserverPassword: "\xff\xfe" as ByteString });
+    const verdict = (password: string): boolean =>
+      access.authorizes(`Basic ${Buffer.from(`x:${password}`, "latin1").toString("base64")}`);
+    expect([verdict("\xfd\xfc"), verdict("\xff\xfe"), verdict("\xef\xbf\xbd\xef\xbf\xbd")]).toEqual([
+      false,
+      true,
+      false,
+    ]);
+  });
+
   test("stays right over more users than are remembered", () => {
-    const { access } = accessWith({ webserverPassword: "secret" });
+    const { access } = accessWith({ webserverPassword: toByteString("secret") });
     for (let i = 0; i < 1500; i++) {
       expect(access.authorizes(basic(`user${i}:secret`))).toBe(true);
       expect(access.authorizes(basic(`user${i}:wrong`))).toBe(false);

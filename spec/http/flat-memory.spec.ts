@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { loadConfig } from "../../lib/configuration/load-config.ts";
 import { Commands } from "../../lib/http/commands.ts";
 import { routeOf } from "../../lib/http/route.ts";
+import { LogFlood } from "../../lib/log/log-flood.ts";
 import { Log } from "../../lib/log/log.ts";
 import { VirtualClock } from "../../lib/replay/virtual-clock.ts";
 import { temporaryFolder } from "../support/daemon.ts";
@@ -20,7 +21,15 @@ test("100,000 different endpoint calls a second apart, to one that is there and 
   const clock = new VirtualClock(START);
   const log = new Log({ sink: () => {} });
   const loaded = await loadConfig(file, { clock, log });
-  const commands = new Commands({ ...loaded, clock, log, parseDevice: () => [], record: undefined, ready: () => true });
+  const commands = new Commands({
+    ...loaded,
+    clock,
+    log,
+    flood: new LogFlood({ clock, log }),
+    parseDevice: () => [],
+    record: undefined,
+    ready: () => true,
+  });
 
   async function call(from: number, to: number): Promise<void> {
     for (let n = from; n < to; n++) {
@@ -33,7 +42,11 @@ test("100,000 different endpoint calls a second apart, to one that is there and 
       });
       const route = commands.find("POST", routeOf(request.url))!;
       route.calls!.add(clock.monotonic());
-      const answer = await route.answer(request, clock.monotonic(), (running) => running);
+      const answer = await route.answer(request, {
+        peer: "127.0.0.1",
+        arrived: clock.monotonic(),
+        wait: (running) => running,
+      });
       expect(answer.status).toBe(200);
     }
   }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 
 import { AUTHORIZATION, callEndpoint, PREAMBLE, startDaemon, type TestDaemon } from "../support/daemon.ts";
+import { JumpingClock } from "../support/jumping-clock.ts";
 
 /** A policy that shows its last report through the endpoint `last`. */
 const SHOW_LAST = `${PREAMBLE}
@@ -199,7 +200,11 @@ describe("a body that is refused", () => {
     ["single quotes", "{'a':1}", "expected at byte 2"],
     ["a leading zero", '{"a":01}', "',' or '}' expected at byte 7"],
     ["a bad escape", '{"a":"\\x"}', "a value expected at byte 6"],
-    ["a raw control character", '{"a":"\u0001"}', "a value expected at byte 6"],
+    [
+      "a raw control character",
+      '{"a":"\u0001"}',
+      "a control character, U+0001, in a string at byte 7: it is written \\u0001",
+    ],
     ["something behind it", "{} {}", "nothing more expected at byte 4"],
     ["a comma too many", '{"a":1,}', "a name expected at byte 8"],
     ["a byte order mark", "\ufeff{}", "a value expected at byte 1"],
@@ -340,5 +345,48 @@ describe("a client that goes away", () => {
     });
     expect((await daemon.get("/command/stats")).status).toBe(200);
     expect(daemon.logs.filter((line) => line.includes("error"))).toEqual([]);
+  });
+});
+
+describe("values of another type than their field's", () => {
+  test("are ignored, counted, and told once a minute with the sender", async () => {
+    const clock = new JumpingClock(Date.UTC(2026, 2, 1));
+    await using daemon = await startDaemon(SHOW_LAST, {}, clock);
+    const body = {
+      ...{ success: "true", login: 5, t: "now", tls: null, remote: 7, device_attrs: [] },
+      attrs: { number: 1, null: null, list: ["a", 2, 3], fine: "x" },
+    };
+    const { success, login, tls } = await lastOf(daemon, body);
+    expect({ success, login, tls }).toEqual({ success: "false", login: "", tls: "false" });
+    await lastOf(daemon, { attrs: [] });
+    await lastOf(daemon, { login: "joe", success: true, attrs: {}, unknown: 5 });
+    const lines = (await daemon.loaded.metrics.format())
+      .split("\n")
+      .filter((line) => line.startsWith("trackalert_fields"));
+    expect(lines.toSorted()).toEqual([
+      'trackalert_fields_ignored_total{field="attrs",type="array"} 1',
+      'trackalert_fields_ignored_total{field="attrs",type="number"} 2',
+      'trackalert_fields_ignored_total{field="device_attrs",type="array"} 1',
+      'trackalert_fields_ignored_total{field="login",type="number"} 1',
+      'trackalert_fields_ignored_total{field="remote",type="number"} 1',
+      'trackalert_fields_ignored_total{field="success",type="string"} 1',
+      'trackalert_fields_ignored_total{field="t",type="string"} 1',
+    ]);
+    const said = (): string[] => daemon.logs.filter((line) => line.includes("ignored"));
+    expect(said()).toHaveLength(1);
+    await clock.advanceTo(clock.monotonic() + 60_000);
+    expect(said()[1]).toMatch(/^report of 127\.0\.0\.1: \w+ is ignored where it is of type \w+ \(7 more\)$/);
+  });
+});
+
+describe("JSON from a peer", () => {
+  test.each(["/command/report", "/command/last"])("that is nested 200,000 deep is 400 for %s", async (path) => {
+    await using daemon = await startDaemon(SHOW_LAST);
+    const deep = `{"attrs":${"[".repeat(200_000)}${"]".repeat(200_000)}}`;
+    const response = await daemon.post(path, deep);
+    expect([response.status, await response.text()]).toEqual([
+      400,
+      expect.stringContaining("deeper than 100 levels"),
+    ] as never);
   });
 });

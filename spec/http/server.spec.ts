@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 
 import { AUTHORIZATION, callEndpoint, PASSWORD, PREAMBLE, startDaemon, type TestDaemon } from "../support/daemon.ts";
+import { JumpingClock } from "../support/jumping-clock.ts";
 
 const NOT_FOUND = '{"status":"failure", "reason":"Not found"}';
 
@@ -32,6 +33,25 @@ describe("access", () => {
     expect(response.headers.get("www-authenticate")).toBe('Basic realm="trackalert"');
     const lines = daemon.logs.filter((line) => line.includes("unauthorized"));
     expect(lines).toEqual(["unauthorized request for /command/stats from 127.0.0.1"]);
+  });
+
+  test("what peers without a password cause is a line a minute with a count, and counted", async () => {
+    const clock = new JumpingClock(Date.UTC(2026, 2, 1));
+    await using daemon = await startDaemon(PREAMBLE, {}, clock);
+    for (let i = 0; i < 50; i++) await daemon.get("/command/stats", { authorization: `Basic ${btoa(`x:${i}`)}` });
+    daemon.loaded.config.acl = ["192.0.2.0/24"];
+    for (let i = 0; i < 5; i++) await daemon.get("/command/stats");
+    const caused = (): string[] => daemon.logs.filter((line) => /unauthorized|ACL/.test(line));
+    expect(caused()).toEqual([
+      "unauthorized request for /command/stats from 127.0.0.1",
+      "request of 127.0.0.1, which is not in the ACL",
+    ]);
+    await clock.advanceTo(clock.monotonic() + 60_000);
+    expect(caused().slice(2)).toEqual([
+      "unauthorized request for /command/stats from 127.0.0.1 (49 more)",
+      "request of 127.0.0.1, which is not in the ACL (4 more)",
+    ]);
+    expect(await daemon.loaded.metrics.format()).toContain("trackalert_acl_denied_total 5\n");
   });
 
   test("without a password whatever needs one is refused, and the start says so", async () => {
@@ -88,6 +108,17 @@ describe("routes", () => {
         const response = await daemon.get(path, {});
         expect([path, response.status, await response.text()]).toEqual([path, 200, ""]);
       }
+    }
+  });
+
+  test("HEAD is answered as GET, without the body, everywhere", async () => {
+    await using daemon = await startDaemon(PREAMBLE);
+    for (const path of ["/livez", "/command/readyz", "/?command=livez", "/metrics", "/command/stats", "/"]) {
+      const [get, head] = await Promise.all(
+        ["GET", "HEAD"].map((method) => fetch(daemon.url(path), { method, headers: AUTHORIZATION })),
+      );
+      expect([path, head!.status, await head!.text()]).toEqual([path, get!.status, ""]);
+      expect(head!.headers.get("content-type")).toBe(get!.headers.get("content-type"));
     }
   });
 

@@ -1,14 +1,14 @@
-import { test } from "bun:test";
+import { expect, test } from "bun:test";
 import net from "node:net";
 import tls from "node:tls";
 
-import { readBody } from "../../lib/http/body.ts";
+import { announced, readBody } from "../../lib/http/body.ts";
 import { Listeners } from "../../lib/http/listeners.ts";
 import { Log } from "../../lib/log/log.ts";
 import { systemClock } from "../../lib/time/clock.ts";
 import { Ongoing } from "../../lib/time/ongoing.ts";
 import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
-import { temporaryFolder } from "../support/daemon.ts";
+import { AUTHORIZATION, PREAMBLE, startDaemon, temporaryFolder } from "../support/daemon.ts";
 
 const HOST = "127.0.0.1";
 const HEAD = "POST /command/report HTTP/1.1\r\nHost: x\r\n";
@@ -49,7 +49,7 @@ test.skipIf(NO_OPENSSL !== undefined)(
     const handlers = {
       async fetch(request: Request) {
         reading.begin();
-        return readBody(request)
+        return readBody(request, announced(request))
           .then(() => new Response("whole"))
           .finally(() => reading.end());
       },
@@ -73,3 +73,20 @@ test.skipIf(NO_OPENSSL !== undefined)(
   },
   60_000,
 );
+
+test("withheld bodies have a bound together: beyond it the answer is 503, and there is room again when they have gone", async () => {
+  await using daemon = await startDaemon(PREAMBLE);
+  const { hostname, port } = daemon.daemon.addresses[0]!;
+  const head = `POST /?command=report HTTP/1.1\r\nHost: a\r\nAuthorization: ${AUTHORIZATION.authorization}\r\nContent-Length: 1048576\r\n\r\n{`;
+  const sockets = Array.from({ length: 256 }, () => {
+    const socket = net.connect(port, hostname, () => socket.write(head));
+    return socket.on("error", () => {});
+  });
+  const status = async (): Promise<number> => (await daemon.post("/?command=report", {})).status;
+  while ((await status()) !== 503) await Bun.sleep(5);
+  const refused = await daemon.post("/?command=report", {});
+  expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
+  expect((await daemon.get("/livez")).status).toBe(200);
+  for (const socket of sockets) socket.destroy();
+  while ((await status()) !== 200) await Bun.sleep(5);
+}, 20_000);

@@ -92,6 +92,15 @@ describe("failure", () => {
     ]);
   });
 
+  test("goes on in a second line, and in no third, where the message does so as Lua's own do", () => {
+    const { log, lines } = collect();
+    log.failure("report", { message: "a.conf:3: not found\n\tno file\n\tforged\nforged" });
+    expect(lines).toEqual([
+      [Level.error, "report: a.conf:3: not found"],
+      [Level.error, "  no file\\n\\tforged\\nforged"],
+    ]);
+  });
+
   test.each([undefined, ""])("writes one line when the traceback is %p", (traceback) => {
     const { log, lines } = collect();
     log.failure("report", traceback === undefined ? { message: "no" } : { message: "no", traceback });

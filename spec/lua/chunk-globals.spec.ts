@@ -1,18 +1,30 @@
 /** Uses of globals, as they are read from compiled chunks. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
+import { Counters } from "../../lib/counters/counters.ts";
 import { Log } from "../../lib/log/log.ts";
 import { readChunkGlobals } from "../../lib/lua/chunk-globals.ts";
 import { Engine } from "../../lib/lua/engine.ts";
 import { findUnknownNames } from "../../lib/lua/unknown-names.ts";
+import { unreachableTcp } from "../../lib/net/tcp.ts";
 import type { ByteString } from "../../lib/text/byte-string.ts";
 import { systemClock } from "../../lib/time/clock.ts";
+import { network } from "../support/engine.ts";
 
 let engine: Engine;
 let compiled: ByteString;
 beforeAll(async () => {
   const log = new Log({ sink: () => {} });
-  engine = await Engine.create({ clock: systemClock, log, directory: "/", onCompiled: (chunk) => (compiled = chunk) });
+  const counters = new Counters(systemClock);
+  engine = await Engine.create({
+    clock: systemClock,
+    log,
+    counters,
+    directory: "/",
+    http: network(),
+    tcp: unreachableTcp("nothing runs here"),
+    onCompiled: (chunk) => (compiled = chunk),
+  });
 });
 afterAll(() => engine.close());
 

@@ -43,6 +43,31 @@ describe("encode", () => {
     expect(await values(`answer(cjson.encode(${source}))`)).toEqual([json]);
   });
 
+  test.each([
+    ["{r = newCA('10.0.0.1:25')}", '{"r":"10.0.0.1"}'],
+    ["{newCA('2001:db8::1'), {newCA('::ffff:1.2.3.4')}}", '["2001:db8::1",["::ffff:1.2.3.4"]]'],
+    ["newCA('127.0.0.1')", '"127.0.0.1"'],
+    ["setmetatable({1}, {__metatable = 'locked'})", "[1]"],
+    ["setmetatable({1}, {__metatable = 'ComboAddress', __tostring = print})", "[1]"],
+  ])("%s is an address as text, and other tables as ever", async (source, json) => {
+    expect(await values(`answer(cjson.encode(${source}))`)).toEqual([json]);
+  });
+
+  test.each([
+    ["{newNetmask('10.0.0.0/8')}", "userdata"],
+    ["{x = newNetmaskGroup()}", "userdata"],
+    ["getGeoIP2DB('none')", "userdata"],
+    ["{require('socket').tcp()}", "userdata"],
+    ["{print}", "function"],
+    ["{coroutine.create(print)}", "thread"],
+    ["{io.stdout}", "userdata"],
+  ])("of %s fails, for it has no text", async (source, type) => {
+    expect(await values(`answer(safe.encode(${source}))`)).toEqual([
+      "nil",
+      `Cannot serialise ${type}: type not supported`,
+    ]);
+  });
+
   test("passes bytes that are not UTF-8", async () => {
     expect(await values("answer(cjson.encode('\\xff\\xc3') == '\"\\xff\\xc3\"')")).toEqual(["true"]);
   });
@@ -68,7 +93,7 @@ describe("decode", () => {
     ["-1.0", "-1", "integer"],
     ["1e3", "1000", "integer"],
     ["9007199254740993", "9.007199254741e+15", "float"],
-    ["-0", "-0.0", "float"],
+    ["-0", "-0", "float"],
     ["0x10", "16", "integer"],
     ["1.5", "1.5", "float"],
     ["Infinity", "inf", "float"],

@@ -254,8 +254,8 @@ describe("require", () => {
     using lua = await startEngine(directory);
     await lua.run("package.path = './?.lua;./?/x.lua'");
     expect((await failure(lua, "\nrequire('a.b')")).message).toBe(
-      "spec.conf:2: module 'a.b' not found:\n\tno field package.preload['a.b']\n\tno file './a/b.lua'\n\tno file './a/b/x.lua'" +
-        "\n\tno C modules: they cannot be loaded here",
+      "spec.conf:2: module 'a.b' not found; modules in C cannot be loaded, for this Lua is a WebAssembly build" +
+        "\n\tno ./a/b.lua, no ./a/b/x.lua",
     );
     expect((await failure(lua, "package.path = nil require('a')")).message).toBe("'package.path' must be a string");
     expect((await failure(lua, "package.searchers = nil require('a')")).message).toBe(

@@ -207,7 +207,7 @@ describe("wrong arguments", () => {
     ["httpRequest{url = 'http://x/\\r\\nHost: y'}", "url: it has a control character"],
     [
       "httpRequest{url = 'http://x/', ulr = 1}",
-      "unknown key 'ulr': url, method, headers, body, timeout, auth are known",
+      "unknown key 'ulr': url, method, headers, body, timeout, auth, tls are known",
     ],
     ["httpRequest{url = 'http://x/', method = 'GET /'}", "method: not the name of a method"],
     ["httpRequest{url = 'http://x/', method = 'CONNECT'}", "method: CONNECT is not supported"],

@@ -45,6 +45,38 @@ describe("addCustomWebHook", () => {
     ["{ url = 'http://h/', max_attempts = '' }", /key 'max_attempts' must be a whole number/],
     ["{ url = 'http://h/', ['api-key'] = 'a\\nb' }", /key 'api-key' has a character that would break a header/],
     ["{ url = 'http://h/', ['content-type'] = 'a\\r\\nX: y' }", /key 'content-type' has a character/],
+    ["{ url = 'http://h/', bearer = 'a\\nb' }", /key 'bearer' has a character that would break a header/],
+    ["{ url = 'http://u:p@h/', bearer = 'b' }", /key 'bearer' and a user's password exclude each other/],
+    ["{ url = 'http://h/', ['basic-auth'] = 'u:p', bearer = 'b' }", /key 'bearer' and a user's password/],
+    ["{ url = 'http://h/', headers = 'X: y' }", /key 'headers' must be a table/],
+    ["{ url = 'http://h/', headers = { 'X: y' } }", /key 'headers' is wrong: .*names must be strings/],
+    [
+      "{ url = 'http://h/', headers = { ['X y'] = 'z' } }",
+      /key 'headers' is wrong: .*"X y" is not the name of a header/,
+    ],
+    ["{ url = 'http://h/', headers = { X = 'a\\r\\nb' } }", /key 'headers' is wrong: .*"X" has a control character/],
+    ["{ url = 'http://h/', headers = { X = {} } }", /key 'headers' is wrong: .*string expected for 'X', got table/],
+    [
+      "{ url = 'http://h/', headers = { ['Content-Type'] = 'x' } }",
+      /'headers' has Content-Type, which is set already$/,
+    ],
+    [
+      "{ url = 'http://h/', headers = { ['X-Wforce-Signature'] = 'x' } }",
+      /has X-Wforce-Signature, which is set already/,
+    ],
+    ["{ url = 'http://h/', headers = { ['WEBHOOK-ID'] = 'x' } }", /has WEBHOOK-ID, which is set already/],
+    ["{ url = 'http://h/', headers = { ['Content-Length'] = 5 } }", /has Content-Length, which is set already/],
+    [
+      "{ url = 'http://h/', bearer = 'b', headers = { Authorization = 'x' } }",
+      /has Authorization, which is set already/,
+    ],
+    ["{ url = 'http://h/', timeout = 0 }", /key 'timeout' must be seconds above 0 and up to 3600/],
+    ["{ url = 'http://h/', timeout = '' }", /key 'timeout' must be seconds/],
+    ["{ url = 'http://h/', timeout = 'soon' }", /key 'timeout' must be seconds/],
+    ["{ url = 'http://h/', verify = 'no' }", /webhook "h": verify: boolean expected, got string/],
+    ["{ url = 'http://h/', cert = 'x' }", /webhook "h": cert and key belong together/],
+    ["{ url = 'http://h/', ca = '' }", /webhook "h": ca: path expected, got an empty string/],
+    ["{ url = 'http://h/', ca = {} }", /key 'ca' must be a string/],
     ["'http://h/'", /bad argument #2 to 'addCustomWebHook' \(table expected, got string\)/],
     ["", /bad argument #2 to 'addCustomWebHook' \(table expected, got no value\)/],
   ])("with %s ends the start", async (keys, message) => {
@@ -126,6 +158,43 @@ describe("the keys of a webhook", () => {
     expect(header("authorization")).toEqual([`Basic ${btoa("us\xffer:a\r\n\0b")}`, `Basic ${btoa("us\xffer:p\nw")}`]);
     const key = Buffer.from([255, 254, 1]);
     expect(header("x-wforce-signature")).toEqual([new Bun.CryptoHasher("sha256", key).update("x").digest("base64")]);
+  });
+
+  test("are sent as headers of its own, a bearer token, and bytes as they are", async () => {
+    using receiver = startReceiver();
+    await using daemon = await startDaemon(`${PREAMBLE}
+      addCustomWebHook("h", { url = "${receiver.url}", bearer = "t0ken", headers = { ["X-Own"] = "\\255", ["User-Agent"] = "me",
+        ["X-Number"] = 5, __proto__ = "p" } })
+      addCustomWebHook("a", { url = "${receiver.url}", headers = { Authorization = "Splunk t0ken" } })
+      setReport(function() runCustomWebHook("h", "{}") runCustomWebHook("a", "{}") end)`);
+    await daemon.post("/?command=report", {});
+    await daemon.loaded.webhooks.drain();
+    const sent = new Map(receiver.received.map(({ headers }) => [headers.get("x-wforce-event"), headers]));
+    expect(Object.fromEntries(sent.get("h")!)).toMatchObject({
+      authorization: "Bearer t0ken",
+      "content-type": "application/json",
+      "user-agent": "me",
+      "x-own": "\xff",
+      "x-number": "5",
+    });
+    expect(sent.get("h")!.get("__proto__")).toBe("p");
+    expect(sent.get("a")!.get("authorization")).toBe("Splunk t0ken");
+  });
+
+  test("bound the time of its attempts alone", async () => {
+    const gate = Promise.withResolvers<Response>();
+    using receiver = startReceiver(() => gate.promise);
+    await using daemon = await startDaemon(`${PREAMBLE}
+      addCustomWebHook("quick", { url = "${receiver.url}", max_attempts = 1, timeout = "0.05" })
+      addCustomWebHook("slow", { url = "${receiver.url}", max_attempts = 1, timeout = 60 })
+      setReport(function() runCustomWebHook("quick", "{}") runCustomWebHook("slow", "{}") end)`);
+    await daemon.post("/?command=report", {});
+    const { webhooks } = daemon.loaded;
+    while (webhooks.events.deadLetters.size === 0) await Bun.sleep(1);
+    expect([...webhooks.events.deadLetters]).toMatchObject([{ hookName: "quick", problem: "timed out after 0.05 s" }]);
+    gate.resolve(new Response());
+    await webhooks.drain();
+    expect(webhooks.counts(daemon.loaded.config.webhooks.hooks[1]!)).toEqual({ successes: 1, failures: 0 });
   });
 
   test.each(["user:pa ss@h/?token=secret", "http://user:password@h h/?token=secret", "ftp://user:password@h/secret"])(
@@ -341,7 +410,7 @@ describe.skipIf(NO_OPENSSL !== undefined)(`TLS of webhooks${NO_OPENSSL ? ` (not 
     const log = new Log({ sink: () => {} });
     const loaded = await loadConfig(file, { clock: systemClock, log });
     loaded.engine.close();
-    expect(() => loaded.receiverTls.load()).toThrow("spec.conf:1: certificate");
+    expect(() => loaded.outgoing.load()).toThrow("spec.conf:1: certificate");
     expect((await checkConfig(file, undefined, systemClock)).errors).toEqual([expect.stringContaining("ENOENT")]);
   });
 
@@ -394,7 +463,7 @@ describe.skipIf(NO_OPENSSL !== undefined)(`TLS of webhooks${NO_OPENSSL ? ` (not 
     expect(await send()).toEqual({ successes: 0, failures: 1 });
     writeFileSync(trusted, "garbage");
     daemon.daemon.reload();
-    expect(daemon.logs.join("\n")).toContain("certificates for webhooks not replaced: ");
+    expect(daemon.logs.join("\n")).toContain("certificates for other servers not replaced: ");
     expect(await send()).toEqual({ successes: 0, failures: 2 });
     copyFileSync(current!.cert, trusted);
     daemon.daemon.reload();

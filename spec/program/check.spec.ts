@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { formatTime } from "../../lib/log/log.ts";
@@ -38,9 +38,11 @@ async function check(
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder.path, name), content);
   const file = join(folder.path, "spec.conf");
   writeFileSync(file, configuration);
-  const before = readdirSync(folder.path);
+  const contents = (): [string, Buffer][] =>
+    readdirSync(folder.path).map((name) => [name, readFileSync(join(folder.path, name))]);
+  const before = contents();
   const { code, output, errors } = await runProgram(["--check-config", "-C", file, ...args]);
-  expect(readdirSync(folder.path)).toEqual(before);
+  expect(contents()).toEqual(before);
   const local = (text: string): string => text.replaceAll(`${folder.path}/`, "");
   return { code, lines: local(output).trimEnd().split("\n"), errors: local(errors) };
 }
@@ -67,6 +69,8 @@ describe("--check-config", () => {
       "GeoIP databases      none",
       "custom stats         none",
       "counters             none",
+      "history              none",
+      "proxy                none",
       "OK",
     ]);
   });
@@ -99,6 +103,29 @@ describe("--check-config", () => {
     expect(lines.join("\n")).not.toMatch(/hunter2|T0K3N|S3CR3T|hush|pwd|correct horse|MDEyMz/);
   });
 
+  test("tells the proxy, without its password, and variables that cannot be used", async () => {
+    const none = Object.fromEntries(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].map((name) => [name, ""]));
+    const proxyLine = async (environment: Record<string, string>, settings = ""): Promise<string> => {
+      using folder = temporaryFolder();
+      const file = join(folder.path, "spec.conf");
+      writeFileSync(file, GOOD + settings);
+      const env = Object.entries({ ...none, ...environment }).map(([name, value]) => `${name}=${value}`);
+      await using program = startProgram(["--check-config", "-C", file], "index.ts", folder.path, ["env", ...env]);
+      return /^proxy .*\n(?:warning: .*\n)?/m.exec((await program.ended).output)![0];
+    };
+    const column = "proxy                ";
+    expect(await proxyLine({})).toBe(`${column}none\n`);
+    expect(await proxyLine({ HTTPS_PROXY: "http://user:secret@p:3128", NO_PROXY: "localhost,.example" })).toBe(
+      `${column}for https http://p:3128 (HTTPS_PROXY), not for localhost .example (NO_PROXY)\n`,
+    );
+    expect(await proxyLine({ HTTP_PROXY: "http://q" }, ` setHTTPProxy("http://user:secret@p:3128")`)).toBe(
+      `${column}http://p:3128 (setHTTPProxy)\n`,
+    );
+    expect(await proxyLine({ ALL_PROXY: "socks5://p" })).toBe(
+      `${column}none\nwarning: ALL_PROXY is ignored: it is not the url of a proxy, http://host:port\n`,
+    );
+  });
+
   test("escapes what would drive the terminal", async () => {
     const { lines } = await check(`${GOOD} setCustomEndpoint("\\27[31mred", print)`);
     expect(lines).toContain("endpoints            \\x1b[31mred");
@@ -116,14 +143,27 @@ describe("--check-config", () => {
     expect([code, lines[0], lines.at(-1), requests]).toEqual([0, "configuration        spec.conf", "OK", 0]);
   });
 
+  test("changes no file: what the script writes, renames and removes is in memory", async () => {
+    const { code, lines } = await check(
+      `${GOOD} local log = assert(io.open("live.log", "w")) log:write("x") log:close()
+      assert(os.rename("live.log", "old.log") and os.remove("policy.txt")) assert(io.open("old.log"):read("a") == "x")`,
+      { "live.log": "of the daemon\n", "policy.txt": "text" },
+    );
+    expect([code, lines.at(-1)]).toEqual([0, "OK"]);
+  });
+
   test.each([
     ["setWebserverPassword('super')", "the password is one that everybody knows (setWebserverPassword)"],
     ["setWebserverPassword('elevenchars')", "the password has less than 12 characters (setWebserverPassword)"],
     ["setWebserverPassword('')", "no password: requests that need one are refused (setWebserverPassword)"],
-    ["disableCurlPeerVerification()", "webhooks go to receivers with any certificate (disableCurlPeerVerification)"],
+    ["disableCurlPeerVerification()", "other servers may have any certificate (disableCurlPeerVerification)"],
     [
       "disableCurlHostVerification()",
-      "webhooks go to receivers with the certificate of any host (disableCurlHostVerification)",
+      "other servers may have the certificate of any host (disableCurlHostVerification)",
+    ],
+    [
+      "addCustomWebHook('a', { url = 'https://h/', verify = false })",
+      'webhook "a" goes to a receiver with any certificate (verify)',
     ],
     ["addCustomWebHook('a', { url = 'http://192.0.2.1/' })", 'webhook "a" is sent without TLS'],
     ["warnLog('of the script')", "of the script"],
@@ -276,6 +316,8 @@ describe("--check-config", () => {
         geoip: [],
         customStats: [],
         counters: [],
+        proxies: { http: null, https: null, exceptions: [] },
+        history: null,
       },
       warnings: [],
       errors: [],

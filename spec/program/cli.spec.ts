@@ -20,7 +20,7 @@ const SERVE: ServeOptions = {
   verbose: false,
   record: undefined,
 };
-const CLIENT: ClientOptions = { config: undefined, execute: undefined, level: 3, verbose: false };
+const CLIENT: ClientOptions = { config: undefined, execute: undefined, level: 0, verbose: false };
 const SUPERVISED = { way: "supervised" } as const;
 
 async function printed(...args: string[]): Promise<string> {
@@ -162,6 +162,16 @@ describe("readCommandLine", () => {
     ["--update", "option --update needs --replay"],
     ["--record-redact", "option --record-redact needs --record"],
     ["--record FILE -c", "options --record and --client exclude each other"],
+    ["--format dovecot", "option --format needs --import"],
+    ["--year 2026 --replay FILE", "option --year needs --import"],
+    ["--import", "option '--import' needs a value"],
+    ["--import --format dovecot FILE", "option '--import' needs a value, got the option '--format'"],
+    ["--import FILE --format postfix", "option --format: dovecot or sshd expected, got 'postfix'"],
+    ["--import FILE --format sshd --year 26", "option --year: a year such as 2026 expected, got '26'"],
+    ["--import FILE --year 2026", "option --year needs --format: other lines have their years"],
+    ["--import FILE --replay FILE", "options --replay and --import exclude each other"],
+    ["--import FILE -d", "options --import and --daemon exclude each other"],
+    ["--record FILE --import FILE", "options --record and --import exclude each other"],
     ["--record FILE --replay FILE", "options --record and --replay exclude each other"],
     ["--replay", "option '--replay' needs a value"],
     ["--replay --update FILE", "option '--replay' needs a value, got the option '--update'"],
@@ -241,6 +251,25 @@ describe("readCommandLine", () => {
       expect(Buffer.from(key!, "base64")).toHaveLength(32);
     }
     expect(lines[0]).not.toBe(lines[1]);
+  });
+});
+
+describe("--import", () => {
+  const IMPORT = {
+    ...{ files: ["a"], config: undefined, format: undefined, year: undefined },
+    ...{ verbose: false, regexes: undefined },
+  };
+
+  test.each([
+    ["--import a", {}],
+    ["--import=a b c", { files: ["a", "b", "c"] }],
+    ["--import a --format dovecot b -C conf", { files: ["a", "b"], format: "dovecot" as const, config: "conf" }],
+    [
+      "--format sshd --year 2025 --import a -v -R R",
+      { format: "sshd" as const, year: 2025, verbose: true, regexes: "R" },
+    ],
+  ])("%s", async (line, expected) => {
+    expect(await readCommandLine(line.split(" "))).toEqual({ action: "import", options: { ...IMPORT, ...expected } });
   });
 });
 

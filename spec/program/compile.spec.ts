@@ -48,11 +48,14 @@ test("runs a policy with what is embedded, and answers its console", async () =>
   const file = join(folder.path, "spec.conf");
   writeFileSync(
     file,
-    `${PREAMBLE} controlSocket("127.0.0.1:0") setKey("${KEY}")
+    `${PREAMBLE} controlSocket("127.0.0.1:0") setKey("${KEY}") setStateDir("state")
+    history = newHistory("sqlite:history.sqlite")
     setReport(function(lt)
+      history:add(lt)
       last = { agent = lt.device_attrs["browser.family"], json = require("cjson").encode({ login = lt.login }) }
     end)
-    setCustomEndpoint("last", function() return true, last end)`,
+    setCustomEndpoint("last", function() return true, last end)
+    setCustomEndpoint("count", function() return true, { n = assert(history:count({ login = "joe" })) } end)`,
   );
   await using program = start("-s", "-C", file);
   const [, http, port] = await program.waitFor(/listening on (\S+)\n(?:.*\n)*control socket on \S+:(\d+)\n/);
@@ -66,6 +69,8 @@ test("runs a policy with what is embedded, and answers its console", async () =>
     success: true,
     r_attrs: { agent: "Firefox", json: '{"login":"joe"}' },
   });
+  // Its threads are in the executable, too.
+  expect(await (await post("/?command=count", {})).json()).toEqual({ success: true, r_attrs: { n: "1" } });
 
   const client = join(folder.path, "client.conf");
   writeFileSync(client, `controlSocket("127.0.0.1:${port}") setKey("${KEY}")`);

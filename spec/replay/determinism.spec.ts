@@ -57,7 +57,7 @@ test("two runs in two zones are equal byte for byte", () => {
   const first = run({ TZ: "Asia/Kathmandu" });
   const second = run({ TZ: "Pacific/Apia", HOME: "/elsewhere", A_VARIABLE: "x".repeat(5000) });
   expect(first[0]).toContain("webhook a {");
-  expect(first[0]).toContain("Newfoundland");
+  expect(first[0]).toContain(' NST"');
   expect(second[0]!.length).toBe(first[0]!.length);
   expect(second).toEqual(first);
 }, 20_000);

@@ -39,7 +39,7 @@ describe("a fixture that cannot be used", () => {
 
   test.each([
     ["repots: []", "repots: unknown key: was reports meant?"],
-    ["xyz: 1", "xyz: unknown key: known are name, config, start, until, tz, reports, http, endpoints, expect"],
+    ["xyz: 1", "xyz: unknown key: known are name, config, start, until, tz, learn, reports, http, endpoints, expect"],
     ["until: 5", /^until: an instant .* or an offset .* expected, got '5'$/],
     ["until: 2026-02-28T00:00:00Z", "until: is before `start`"],
     ["? [a, b]\n: c", "keys must be plain texts"],
@@ -161,6 +161,7 @@ describe("JSONL", () => {
     ],
     ["no object", "[1]\n", "a.jsonl:1: the body must be a JSON object, not an array"],
     ["an empty line", `${report(START)}\n\n${report(START)}`, /^a\.jsonl:2: not JSON: /],
+    ["a t that is no time", '{"t":"soon"}', 'a.jsonl:1: t: a number or an ISO 8601 time expected, got "soon"'],
     ["a bad address", '{"remote":"x"}', 'a.jsonl:1: remote: not an IP address: "x"'],
     [
       "before the start",
@@ -203,6 +204,17 @@ describe("JSONL", () => {
     expect(run.aside).toStartWith("a.jsonl:1: t: 2026-03-01T00:10:01Z is after `until`\n");
   });
 
+  test("t may be an ISO text, or only @timestamp, and the file an export or gzipped", async () => {
+    const lines = [
+      '{"login":"a","t":"2026-03-01T00:00:01Z"}',
+      '{"login":"b","@timestamp":"2026-03-01T00:00:02.500Z"}',
+      '{"_source":{"login":"c","@timestamp":"2026-03-01T01:00:03+01:00"}}',
+    ];
+    using run = await replayLines(Bun.gzipSync(Buffer.from(lines.join("\n"))));
+    expect(run.aside).toStartWith("real time");
+    expect(seen(run.output)).toEqual(["+1s a", "+2.5s b", "+3s c"]);
+  });
+
   test("reports are brought in order, and keep it at equal times", async () => {
     const lines = [report(START + 5, "c"), report(START + 1, "a"), report(START + 5, "d"), report(START + 2, "b")];
     using run = await replayLines(lines.join("\n"));
@@ -210,11 +222,11 @@ describe("JSONL", () => {
   });
 
   test("what is out of order by more than is read ahead is an error", async () => {
-    const many = Array.from({ length: 10_010 }, (_, i) => report(START + 10 + i));
+    const many = Array.from({ length: 11_010 }, (_, i) => report(START + 10 + i));
     using run = await replayLines([...many, report(START)].join("\n"));
     expect(run.code).toBe(2);
     expect(run.aside).toMatch(
-      /^a\.jsonl:10011: t: 2026-03-01T00:00:00Z is out of order by more than 10000 reports: sort/,
+      /^a\.jsonl:11011: t: 2026-03-01T00:00:00Z is out of order by more than 10000 reports: sort/,
     );
   });
 

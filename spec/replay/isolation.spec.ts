@@ -1,6 +1,6 @@
 /** Nothing of the real world gets into a replay, and nothing leaves it. */
 import { describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { HEAD, runPolicy, runReplay } from "../support/replay.ts";
@@ -98,24 +98,37 @@ expect: { background: { tick: 3 } }`,
 });
 
 describe("effects", () => {
-  test("files are read and not written", async () => {
-    const chunk = `local f, problem, number = io.open("new.txt", "w") say(tostring(f), problem, number)
-      say(select(2, os.remove("spec.conf"))) say(select(2, os.rename("spec.conf", "x")))
-      local g = io.open("spec.conf") say(g:read("l"):sub(1, 8)) say(select(2, io.open("spec.conf", "a")))`;
-    const readOnly = "Read-only file system";
+  test("files are changed in memory alone, which a debug line says once", async () => {
+    const chunk = `local f = assert(io.open("new.txt", "w")) f:write("new") f:close() say(io.open("new.txt"):read("a"))
+      local g = assert(io.open("spec.conf", "a")) g:write("-- added") g:close()
+      say(select(2, io.open("spec.conf"):read("a"):gsub("added", "")))
+      say(tostring(os.rename("spec.conf", "x")), select(2, io.open("spec.conf")), tostring(os.remove("x")))`;
     using run = await runPolicy(
       `function say(...) infoLog("said " .. table.concat({ ... }, " ")) end\nsetReport(function() ${chunk} end)`,
       "reports: [{ at: +1m }]",
       { verbose: true },
     );
     expect([...run.output.matchAll(/log info: said (.*)/g)].map(([, text]) => text)).toEqual([
-      `nil new.txt: ${readOnly} 30`,
-      `spec.conf: ${readOnly} 30`,
-      `${readOnly} 30`,
-      "function",
-      `spec.conf: ${readOnly} 30`,
+      "new",
+      "3",
+      "true spec.conf: No such file or directory true",
     ]);
-    expect(existsSync(join(run.folder, "new.txt"))).toBe(false);
+    expect(run.output.match(/log debug: .*/g)).toEqual(["log debug: files are changed in memory alone"]);
+    expect(readdirSync(run.folder).toSorted()).toEqual(["spec.conf", "spec.replay.yaml"]);
+    expect(readFileSync(join(run.folder, "spec.conf"), "utf8")).not.toContain("-- added\n");
+  });
+
+  test("a policy that opens its own log runs, and finds what it has written", async () => {
+    const policy = `local log = assert(io.open("policy.log", "a"))
+      setReport(function(lt) assert(log:write(lt.login, "\\n")) log:flush() end)
+      setCustomEndpoint("log", function() return true, { log = io.open("policy.log"):read("a") } end)`;
+    using run = await runPolicy(
+      policy,
+      `reports: [{ at: +1m, login: joe, repeat: 3 }]
+endpoints: [{ at: +1h, name: log, expect: { r_attrs: { log: "joe\\njoe\\njoe\\n" } } }]`,
+    );
+    expect(run).toMatchObject({ code: 0, aside: expect.any(String) });
+    expect(existsSync(join(run.folder, "policy.log"))).toBe(false);
   });
 
   test("each line that a policy prints becomes one of the log, at its time", async () => {

@@ -15,6 +15,7 @@ import { startProgram } from "../support/program.ts";
 import { runReplay } from "../support/replay.ts";
 
 const NOW = Date.UTC(2026, 2, 1);
+const RECEIPT = `"received_at":${NOW / 1000}`;
 
 /** A recorder whose clock stands still, and what it logs. */
 async function startRecorder(file: string, redact = false) {
@@ -46,16 +47,48 @@ async function recorded(bodies: string[], redact = false): Promise<string[]> {
   return text.slice(0, -1).split("\n");
 }
 
+/** What a file holds, without the times of receipt. */
+const reportsIn = (file: string): string => readFileSync(file, "utf8").replace(/,"received_at":[\d.]+\}$/gm, "}");
+
 describe("a line", () => {
   test.each([
-    ['{"t":1.5,"login":"joe"}', '{"t":1.5,"login":"joe"}'],
-    ['{"login":"joe"}', `{"login":"joe","t":${NOW / 1000}}`],
-    ["{}", `{"t":${NOW / 1000}}`],
-    ['\r\n{\n  "login": "j\\noe"\n}\n', `{   "login": "j\\noe","t":${NOW / 1000}}`],
-    ['{"t":"x","login":"ü"}', `{"t":"x","login":"Ã¼","t":${NOW / 1000}}`],
+    ['{"t":1.5,"login":"joe"}', `{"t":1.5,"login":"joe",${RECEIPT}}`],
+    ['{"login":"joe"}', `{"login":"joe","t":${NOW / 1000},${RECEIPT}}`],
+    ["{}", `{"t":${NOW / 1000},${RECEIPT}}`],
+    ['\r\n{\n  "login": "j\\noe"\n}\n', `{   "login": "j\\noe","t":${NOW / 1000},${RECEIPT}}`],
+    ['{"t":"x","login":"ü"}', `{"t":"x","login":"Ã¼","t":${NOW / 1000},${RECEIPT}}`],
   ])("of %p", async (body, line) => {
     expect(await recorded([body])).toEqual([line]);
   });
+
+  test("that cannot be written costs no report: it is counted and said", async () => {
+    using folder = temporaryFolder();
+    const file = join(folder.path, "out.jsonl");
+    const { recorder, logs, metrics } = await startRecorder(file, true);
+    const tuple = readLoginTuple(parseJson(toByteString("{}")), 0, () => []);
+    recorder.record(toByteString("{"), tuple, 0);
+    await recorder.close();
+    expect(logs.join("\n")).toContain("reports are not recorded: not JSON");
+    expect(await metrics.format()).toContain("trackalert_record_lost_total 1\n");
+  });
+
+  test.each([false, true])(
+    "with a t that cannot be right is replayed at its receipt (redacted: %p)",
+    async (redact) => {
+      const times = [-5.5, 0, NOW, NOW / 1000 + 86_401, NOW / 1000 + 86_399, NOW / 1000, 1e300, 946_684_799];
+      const lines = await recorded(
+        times.map((t) => JSON.stringify({ t, login: "joe" })),
+        redact,
+      );
+      using replayed = await runReplay({
+        "spec.conf": "setReport(function(lt) end)",
+        "out.jsonl": Buffer.from(`${lines.join("\n")}\n`, "latin1"),
+        "spec.replay.yaml":
+          "name: spec\nconfig: spec.conf\nstart: 2026-03-01T00:00:00Z\nuntil: +2d\nreports: out.jsonl\nexpect: { stats: { reports: 8 } }",
+      });
+      expect(replayed.code).toBe(0);
+    },
+  );
 
   test("that a replay would refuse is not written", async () => {
     using folder = temporaryFolder();
@@ -83,6 +116,7 @@ describe("redacted", () => {
       remote: expect.any(String),
       attrs: { a: "b" },
       t: 5,
+      received_at: NOW / 1000,
     } as never);
     expect(JSON.stringify(report)).not.toMatch(/joe|192\.0\.2\.1|ea39/);
   });
@@ -107,14 +141,16 @@ describe("redacted", () => {
 
   test("what is not there does not come in, and nobody stays nobody", async () => {
     expect(await parsed('{"t":5}', '{"t":5,"login":"","remote":""}')).toEqual([
-      { t: 5 },
-      { t: 5, login: "", remote: "0.0.0.0" },
+      { t: 5, received_at: NOW / 1000 },
+      { t: 5, login: "", remote: "0.0.0.0", received_at: NOW / 1000 },
     ] as never);
   });
 
   test("only what policies see is kept, of types that they see", async () => {
     const report = { t: 5, login: { name: "joe" }, tls: true, session_id: "s", user: "joe", pwhash: ["ea39"] };
-    expect(await parsed(JSON.stringify(report))).toEqual([{ t: 5, tls: true, session_id: "s" }] as never);
+    expect(await parsed(JSON.stringify(report))).toEqual([
+      { t: 5, tls: true, session_id: "s", received_at: NOW / 1000 },
+    ] as never);
   });
 
   test("two runs have different hashes", async () => {
@@ -132,7 +168,7 @@ describe("the file", () => {
       record(`{"t":${t}}`);
       await recorder.close();
     }
-    expect(readFileSync(file, "utf8")).toBe('{"t":1}\n{"t":2}\n');
+    expect(reportsIn(file)).toBe('{"t":1}\n{"t":2}\n');
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
@@ -152,7 +188,7 @@ describe("the file", () => {
     record('{"t":1}');
     await clock.advanceTo(NOW + 200);
     while (readFileSync(file, "utf8") === "") await Bun.sleep(1);
-    expect(readFileSync(file, "utf8")).toBe('{"t":1}\n');
+    expect(reportsIn(file)).toBe('{"t":1}\n');
     await recorder.close();
   });
 
@@ -165,7 +201,7 @@ describe("the file", () => {
     recorder.reopen();
     record('{"t":2}');
     await recorder.close();
-    expect([moved, file].map((path) => readFileSync(path, "utf8"))).toEqual(['{"t":1}\n', '{"t":2}\n']);
+    expect([moved, file].map((path) => reportsIn(path))).toEqual(['{"t":1}\n', '{"t":2}\n']);
   });
 
   test("that cannot be opened anew stays open", async () => {
@@ -178,7 +214,7 @@ describe("the file", () => {
     record('{"t":1}');
     await recorder.close();
     expect(logs).toEqual([expect.stringMatching(/^--record .*out\.jsonl: cannot be written: ENOENT$/)]);
-    expect(readFileSync(join(folder.path, "gone", "out.jsonl"), "utf8")).toBe('{"t":1}\n');
+    expect(reportsIn(join(folder.path, "gone", "out.jsonl"))).toBe('{"t":1}\n');
   });
 
   test.each([
@@ -192,7 +228,7 @@ describe("the file", () => {
     const { recorder, record, logs } = await startRecorder(file);
     record('{"t":9}');
     await recorder.close();
-    expect(readFileSync(file, "utf8")).toBe(after);
+    expect(reportsIn(file)).toBe(after);
     expect(logs).toEqual(message ? [expect.stringMatching(message)] : []);
   });
 
@@ -269,7 +305,7 @@ test("SIGHUP opens the recording anew, with redaction too", async () => {
   await report();
   program.kill("SIGTERM");
   expect((await program.ended).code).toBe(0);
-  const [before, after] = [moved, file].map((path) => readFileSync(path, "utf8"));
+  const [before, after] = [moved, file].map((path) => reportsIn(path));
   expect(before).toMatch(/^\{"t":1,"login":"[\w-]{16}","remote":"[\d.]+"\}\n$/);
   expect(after).toBe(before!);
 });
@@ -291,7 +327,7 @@ test("a daemon's recording is replayed with the same result", async () => {
   expect((await post("no JSON")).status).toBe(400);
   program.kill("SIGTERM");
   expect((await program.ended).code).toBe(0);
-  expect(readFileSync(file, "utf8")).toBe(bodies.map((body) => `${body}\n`).join(""));
+  expect(reportsIn(file)).toBe(bodies.map((body) => `${body}\n`).join(""));
 
   const fixture = `name: spec\nconfig: spec.conf\nstart: 2026-11-22T06:34:53Z\nreports: out.jsonl\nexpect: { stats: { reports: 50 } }`;
   using run = await runReplay({

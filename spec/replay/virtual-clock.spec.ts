@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import { Heap } from "../../lib/replay/heap.ts";
 import { VirtualClock } from "../../lib/replay/virtual-clock.ts";
+import { Heap } from "../../lib/time/heap.ts";
 import { property } from "../support/random.ts";
 
 property("a heap hands out by time, and in order of arrival at the same time", 100, (random) => {

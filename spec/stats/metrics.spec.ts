@@ -12,6 +12,7 @@ test("metrics are one text with the names and labels of the contract", async () 
     "trackalert_reports_total 1",
     'trackalert_reports_rejected_total{reason="json"} 1',
     "trackalert_requests_refused_total 0",
+    "trackalert_acl_denied_total 0",
     'trackalert_lua_errors_total{function="report"} 1',
     "",
   ]);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 import type { Execute } from "../../lib/console/answer.ts";
 import { ControlServer } from "../../lib/control/server.ts";
+import { LogFlood } from "../../lib/log/log-flood.ts";
 import { Log } from "../../lib/log/log.ts";
 import { SHOWS_NIL } from "../../lib/lua/console-commands.ts";
 import { formatListener } from "../../lib/net/listener.ts";
@@ -35,9 +36,10 @@ export async function openControlSocket(
     chunks.push(text);
     return toByteString(await answer(text)) as ByteString;
   };
+  const clock = systemClock;
   const log = new Log({ sink: () => {} });
   const key = new Uint8Array(Buffer.from(KEY, "base64"));
-  const server = new ControlServer({ clock: systemClock, log, key: () => key, run });
+  const server = new ControlServer({ clock, log, flood: new LogFlood({ clock, log }), key: () => key, run });
   server.listen({ hostname: "127.0.0.1", port: 0 });
   const address = formatListener(server.address!);
   const folder = temporaryFolder();

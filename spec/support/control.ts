@@ -6,6 +6,7 @@ import { ControlClient } from "../../lib/control/client.ts";
 import type { ConnectionOptions } from "../../lib/control/connection.ts";
 import { ControlServer } from "../../lib/control/server.ts";
 import { ControlSession } from "../../lib/control/session.ts";
+import { LogFlood } from "../../lib/log/log-flood.ts";
 import { Log } from "../../lib/log/log.ts";
 import { VirtualClock } from "../../lib/replay/virtual-clock.ts";
 import { type ByteString, toByteString } from "../../lib/text/byte-string.ts";
@@ -24,7 +25,9 @@ export function startControl(run: ConnectionOptions["run"], nonce?: Uint8Array):
   const logs: string[] = [];
   const clock = new VirtualClock(0);
   const log = new Log({ sink: (line) => logs.push(line) });
-  const server = new ControlServer({ clock, log, run, key: () => KEY, ...(nonce && { nonce: () => nonce }) });
+  // Its timers are no connection's.
+  const flood = new LogFlood({ clock: new VirtualClock(0), log });
+  const server = new ControlServer({ clock, log, flood, run, key: () => KEY, ...(nonce && { nonce: () => nonce }) });
   server.listen({ hostname: "127.0.0.1", port: 0 });
   return { server, clock, logs, port: server.address!.port, [Symbol.dispose]: () => server.cut() };
 }

@@ -1,17 +1,36 @@
 /** Delivery of webhooks for specs: real receivers and files, on a clock that moves when it is told to. */
 import { defaultConfig } from "../../lib/config.ts";
 import { Log } from "../../lib/log/log.ts";
+import { defaultOutgoingSettings, Outgoing } from "../../lib/net/outgoing.ts";
 import { VirtualClock } from "../../lib/replay/virtual-clock.ts";
 import { Metrics } from "../../lib/stats/metrics.ts";
 import { toByteString } from "../../lib/text/byte-string.ts";
 import { type Attempt, networkAttempt } from "../../lib/webhooks/attempt.ts";
 import { WebHookDelivery } from "../../lib/webhooks/delivery.ts";
 import type { WebHook } from "../../lib/webhooks/hook.ts";
-import { ReceiverTls } from "../../lib/webhooks/receiver-tls.ts";
 import { DEFAULT_ATTEMPTS } from "../../lib/webhooks/retry.ts";
 import type { WebHookSettings } from "../../lib/webhooks/settings.ts";
 
 export const START = Date.UTC(2026, 10, 22, 12);
+
+/** A webhook with nothing but a name and a url, unless keys say otherwise. */
+export const webHook = (name: string, url: string, keys: Partial<WebHook> = {}): WebHook => ({
+  id: 1,
+  name,
+  nameBytes: toByteString(name),
+  url,
+  secret: undefined,
+  basicAuth: undefined,
+  bearer: undefined,
+  apiKey: undefined,
+  contentType: undefined,
+  headers: {},
+  kafka: false,
+  maxAttempts: DEFAULT_ATTEMPTS,
+  timeout: undefined,
+  tls: {},
+  ...keys,
+});
 
 interface DeliveryOptions {
   /** Url by name. */
@@ -44,20 +63,10 @@ export function startDelivery(options: DeliveryOptions): TestDelivery {
   const log = new Log({ sink: (line) => logs.push(line) });
   const metrics = new Metrics();
   const settings = { ...defaultConfig().webhooks, ...options.settings };
-  settings.hooks = Object.entries(options.hooks).map(([name, url], i) => ({
-    id: i + 1,
-    name,
-    nameBytes: toByteString(name),
-    url,
-    secret: undefined,
-    basicAuth: undefined,
-    apiKey: undefined,
-    contentType: undefined,
-    kafka: false,
-    maxAttempts: DEFAULT_ATTEMPTS,
-    ...options.keys,
-  }));
-  const attempt = options.attempt ?? networkAttempt(settings, new ReceiverTls(settings.tls), clock);
+  const hooks = Object.entries(options.hooks);
+  settings.hooks = hooks.map(([name, url], i) => webHook(name, url, { id: i + 1, ...options.keys }));
+  const outgoing = new Outgoing(defaultOutgoingSettings({}), () => []);
+  const attempt = options.attempt ?? networkAttempt(settings, outgoing, clock);
   const random = options.random ?? ((): number => 0.5);
   const delivery = new WebHookDelivery(settings, { clock, log, metrics, attempt, random });
   delivery.open(options.folder);

@@ -39,7 +39,7 @@ const worst = [
 
 const regexes = await readRegexesFile(Bun.resolveSync("uap-core/regexes.yaml", import.meta.dir));
 const parsers = [new DeviceParser(), new DeviceParser(regexes.rules)];
-const access = new Access({ ...defaultConfig(), webserverPassword: "secret" });
+const access = new Access({ ...defaultConfig(), webserverPassword: "secret" as ByteString });
 const PROTOCOLS = ["http", "imap", "mobileapi"] as ByteString[];
 
 const readers: Record<string, (text: ByteString) => unknown> = {

@@ -126,7 +126,6 @@ describe("parseJson", () => {
     ['"a', 1, "a value", '"a'],
     ['"\\x"', 1, "a value", '"\\x"'],
     ['"\\u12"', 1, "a value", '"\\u12"'],
-    ['"\n"', 1, "a value", '"\n"'],
     ['["\xc3\xbc",x]', 7, "a value", "x]"],
     ["[\xc3\xbc]", 2, "a value or ']'", "ü]"],
     ["\xef\xbb\xbf{}", 1, "a value", "\ufeff{}"],
@@ -137,6 +136,24 @@ describe("parseJson", () => {
   ])("refuses %p and names byte %p", (body, byte, expected, got) => {
     const found = got === "the body ends" ? got : `got ${JSON.stringify(got)}`;
     expect(faultOf(body)).toBe(`not JSON: ${expected} expected at byte ${byte}, ${found}`);
+  });
+
+  test.each([
+    ['"\n"', "U+000A, in a string at byte 2: it is written \\n"],
+    ['{"login":"a\tb"}', "U+0009, in a string at byte 12: it is written \\t"],
+    ['{"a\\"\x00":1}', "U+0000, in a string at byte 6: it is written \\u0000"],
+    ['["\x1f', "U+001F, in a string at byte 3: it is written \\u001f"],
+  ])("refuses %p and names the control character", (body, said) => {
+    expect(faultOf(body)).toBe(`not JSON: a control character, ${said}`);
+  });
+
+  test("takes 100 levels and no more, of whatever kind, also where the brackets are many and not deep", () => {
+    const nested = (levels: number, inner: string): string =>
+      `${'[{"a":'.repeat(levels / 2)}${inner}${"}]".repeat(levels / 2)}`;
+    expect(accepts(() => raw(nested(100, "1")))).toBe(true);
+    expect(faultOf(nested(100, "[]"))).toBe("not accepted: nested deeper than 100 levels");
+    expect(faultOf(nested(400_000, "1"))).toBe("not accepted: nested deeper than 100 levels");
+    expect(accepts(() => raw(`[${"[{}],".repeat(1000)}"${"[".repeat(1000)}"]`))).toBe(true);
   });
 
   test("quotes no more than a few bytes of the body", () => {
@@ -165,6 +182,13 @@ describe("parseJson", () => {
       const valid = accepts(() => JSON.parse(body));
       expect([text, accepts(() => parseJson(body))]).toEqual([text, valid]);
       if (valid) return;
+      // A control character has a message of its own.
+      if (
+        /^not JSON: a control character, U\+00[01][\dA-F], in a string at byte \d+: it is written \\/.test(
+          faultOf(body),
+        )
+      )
+        return;
       const [, byte, end] =
         /^not JSON: .* expected at byte (\d+), (?:got ".*"|(the body ends))$/s.exec(faultOf(body)) ?? [];
       expect(Number(byte)).toBeGreaterThan(0);

@@ -153,6 +153,7 @@ describe("Lua's local time", () => {
     expect(luaIn(BERLIN, CHUNK)).toBe(answer);
     expect(luaIn("Europe/Berlin", CHUNK)).toBe(answer);
     expect(luaIn("/usr/share/zoneinfo/Europe/Berlin", CHUNK)).toBe(answer);
+    expect(luaIn(":Europe/Berlin", CHUNK)).toBe(answer);
   });
 
   test("in a zone that nobody knows is UTC, which is said", () => {

@@ -5,20 +5,10 @@ import { join } from "node:path";
 import { Webhook } from "standardwebhooks";
 
 import { fromBytes, toByteString } from "../../lib/text/byte-string.ts";
-import { createEvent, createRequest, datedUrl, publicUrl, type WebHook } from "../../lib/webhooks/hook.ts";
+import { createEvent, createRequest, datedUrl, publicUrl } from "../../lib/webhooks/hook.ts";
+import { webHook } from "../support/webhooks.ts";
 
-const HOOK: WebHook = {
-  id: 3,
-  name: "alert",
-  nameBytes: toByteString("alert"),
-  url: "http://127.0.0.1:1/",
-  secret: undefined,
-  basicAuth: undefined,
-  apiKey: undefined,
-  contentType: undefined,
-  kafka: false,
-  maxAttempts: 7,
-};
+const HOOK = webHook("alert", "http://127.0.0.1:1/", { id: 3 });
 const NOW = Date.UTC(2026, 2, 1, 23, 59, 59, 900);
 
 interface Signed {

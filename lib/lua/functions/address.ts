@@ -75,7 +75,11 @@ export function addressFunctions({ tell }: Complaints): Record<string, HostFunct
       self: 1,
       body(call) {
         const text = call.text(2);
-        if (!group(call).add(text)) throw new LuaError(`addMask: not a netmask: ${JSON.stringify(text)}`);
+        try {
+          group(call).add(text);
+        } catch (error) {
+          throw new LuaError(`addMask: ${(error as Error).message}`);
+        }
       },
     },
     group_matches: { name: "match", body: (call) => group(call).match(call.bytes(2)) },

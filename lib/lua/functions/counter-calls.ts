@@ -43,19 +43,24 @@ export class CounterCalls {
     private readonly complaints: Complaints,
   ) {}
 
-  /** @param forConfiguration makes a function act in the configuration and on the console alone */
-  functions(forConfiguration: (definition: HostFunction) => HostFunction): Record<string, HostFunction> {
-    const setting = (name: string, least: number, most: number, set: (db: StatsDb, n: number) => void): HostFunction =>
-      forConfiguration({
-        name,
-        level: 2,
-        self: 1,
-        body: (call) => {
-          const n = call.integer(2, least, most);
-          const db = this.dbs[call.number(1)];
-          if (db) set(db, n);
-        },
-      });
+  /** @param allowed whether what is for the configuration may act now; if not, it has told that */
+  functions(allowed: (name: string) => boolean): Record<string, HostFunction> {
+    const setting = (
+      name: string,
+      least: number,
+      most: number,
+      set: (db: StatsDb, n: number) => void,
+    ): HostFunction => ({
+      name,
+      level: 2,
+      self: 1,
+      body: (call) => {
+        if (!allowed(name)) return;
+        const n = call.integer(2, least, most);
+        const db = this.dbs[call.number(1)];
+        if (db) set(db, n);
+      },
+    });
     const asking = (name: string, body: (call: Call) => Returned): HostFunction => ({ name, level: 2, body });
     return {
       find: asking("getStringStatsDB", (call) => this.find(call)),
@@ -75,7 +80,7 @@ export class CounterCalls {
       set_v6_prefix: setting("twSetv6Prefix", 0, 128, (db, n) => (db.v6Prefix = n)),
       // There is no thread that expires keys, and nobody to replicate to.
       set_expire_sleep: setting("twSetExpireSleep", 0, 1e9, () => {}),
-      enable_replication: forConfiguration(asking("twEnableReplication", () => {})),
+      enable_replication: asking("twEnableReplication", () => void allowed("twEnableReplication")),
     };
   }
 
@@ -127,13 +132,15 @@ export class CounterCalls {
     if (field instanceof IntField) {
       const n = sign * readAmount(call, 3, name, target, Number.MAX_SAFE_INTEGER);
       const record = this.findOrAdd(call, number, db);
-      return field.add(record, db.newestSlot(record), n);
+      const slot = db.slotOfNow(record);
+      return slot === undefined ? undefined : field.add(record, slot, n);
     }
     this.hashValue(call, 3, name, target);
     const { low, high } = db.hash;
     const n = sign * (call.has(4) ? readAmount(call, 4, name, target, MOST_OF_A_VALUE) : 1);
     const record = this.findOrAdd(call, number, db);
-    field.addValue(record, db.newestSlot(record), low, high, n);
+    const slot = db.slotOfNow(record);
+    if (slot !== undefined) field.addValue(record, slot, low, high, n);
   }
 
   /** Arguments: the field, the key, and for countmin perhaps a value. */

@@ -1,7 +1,8 @@
 /** Functions that configure the daemon: listeners, access, control socket, limits. */
 import { resolve } from "node:path";
 
-import { formatAddress, parseAddress, parseNetmask } from "../../address/address.ts";
+import { formatAddress, parseAddress } from "../../address/address.ts";
+import { readGroupMask } from "../../address/netmask-group.ts";
 import type { Config } from "../../config.ts";
 import { KEY_BYTES, parseKey } from "../../control/key.ts";
 import type { Log } from "../../log/log.ts";
@@ -52,7 +53,7 @@ export function startFunctions(config: Config, { log, complaints, directory }: S
       name: "webserver",
       body(call) {
         const listener = readEndpoint(call, 1);
-        config.webserverPassword = call.text(2);
+        config.webserverPassword = call.bytes(2);
         config.listeners.push(listener);
         log.warn("webserver() is deprecated: use addListener() and setWebserverPassword()");
       },
@@ -98,7 +99,7 @@ export function daemonFunctions(config: Config): HostFunction[] {
     },
     // There is one Lua state; the reference takes a number of them.
     { name: "setNumLuaStates", body: (call) => void call.integer(1, 1, MOST_TASKS) },
-    { name: "setWebserverPassword", body: (call) => void (config.webserverPassword = call.text(1)) },
+    { name: "setWebserverPassword", body: (call) => void (config.webserverPassword = call.bytes(1)) },
     { name: "setMetricsNoPassword", body: () => void (config.metricsNeedPassword = false) },
     { name: "setMaxWebserverConns", body: (call) => void (config.maxWebserverConns = call.integer(1, 1, 1e9)) },
     { name: "addACL", body: (call) => void (config.acl = [...config.acl, checkMask(call, call.text(1))]) },
@@ -153,8 +154,10 @@ function readTls(call: Call, directory: string, log: Log): Tls {
 }
 
 function checkMask(call: Call, text: string): string {
-  if (!parseNetmask(text.startsWith("!") ? text.slice(1) : text)) {
-    throw call.wrong(1, `netmask such as 10.0.0.0/8 expected, got ${JSON.stringify(text)}`);
+  try {
+    readGroupMask(text);
+    return text;
+  } catch (error) {
+    throw call.wrong(1, (error as Error).message);
   }
-  return text;
 }

@@ -30,12 +30,15 @@ interface GeoIPOptions {
   directory: string;
   /** Where the deprecated functions look for databases. */
   folders?: readonly string[];
+  /** Whether databases are opened; true unless given. */
+  opens?: boolean;
 }
 
 /** For the configuration: functions that open databases. */
 export function geoipConfiguration(databases: GeoIPDatabases, options: GeoIPOptions): HostFunction[] {
-  const { log, complaints, directory, folders = FOLDERS } = options;
+  const { log, complaints, directory, folders = FOLDERS, opens = true } = options;
   const open = (caller: string, name: string, files: readonly string[]): void => {
+    if (!opens) return;
     try {
       databases.open(name, files);
     } catch (error) {

@@ -7,22 +7,29 @@ import {
   type HttpRequest,
   type HttpResponse,
 } from "../../net/http-client.ts";
+import type { TlsChoice } from "../../net/outgoing.ts";
 import { type ByteString, fromBytes, percentDecode, toByteString, toText } from "../../text/byte-string.ts";
 import type { Call, Returned } from "../call.ts";
-import { LuaError, type LuaTable, type LuaValue } from "../state.ts";
+import { LuaError, type LuaTable, type LuaValue, typeName } from "../state.ts";
+import { checkKeys, optional, required } from "./keys.ts";
+import { readTlsChoice } from "./outgoing.ts";
 import type { WaitingFunction } from "./wait.ts";
 
 /** Seconds; a day is longer than any policy should wait. */
 const DEFAULT_TIMEOUT = 10;
 const LONGEST_TIMEOUT = 86_400;
 
-const KEYS = ["url", "method", "headers", "body", "timeout", "auth"] as const;
+const KEYS = ["url", "method", "headers", "body", "timeout", "auth", "tls"];
+const TLS_KEYS = ["ca", "cert", "key", "verify"];
 
-/** `httpRequest{ url=, method=, headers=, body=, timeout=, auth= }` answers a table, or nil and a message. */
-export const httpRequestFunction = (client: HttpClient): WaitingFunction => ({
+/**
+ * `httpRequest{ url=, method=, headers=, body=, timeout=, auth=, tls= }` answers a table, or nil and a message.
+ * @param directory what the names of certificates are relative to
+ */
+export const httpRequestFunction = (client: HttpClient, directory: string): WaitingFunction => ({
   name: "httpRequest",
   begin(call) {
-    const request = readRequest(call);
+    const request = readRequest(call, directory);
     const found = (response: HttpResponse): LuaTable =>
       new Map<ByteString, LuaValue>([
         [bytes("status"), response.status],
@@ -34,10 +41,11 @@ export const httpRequestFunction = (client: HttpClient): WaitingFunction => ({
 });
 
 /**
- * For the module socket.http: `request(url, method, headers, body or nil, timeout)` answers status, reason, headers and
- * body, or nil and a message. There a wrong URL is no error but a failure, as in LuaSocket.
+ * For the module socket.http: `request(url, method, headers, body or nil, timeout, tls)` answers status, reason, headers
+ * and body, or nil and a message. There a wrong URL is no error but a failure, as in LuaSocket.
+ * @param directory what the names of certificates are relative to
  */
-export const socketRequestFunction = (client: HttpClient): WaitingFunction => ({
+export const socketRequestFunction = (client: HttpClient, directory: string): WaitingFunction => ({
   name: "socket.http.request",
   async begin(call): Promise<Returned> {
     try {
@@ -47,6 +55,7 @@ export const socketRequestFunction = (client: HttpClient): WaitingFunction => ({
         headers: readHeaders(call.table(3)),
         body: call.has(4) ? Buffer.from(call.bytes(4), "latin1") : undefined,
         timeout: Math.min(call.number(5), LONGEST_TIMEOUT),
+        tls: readTlsChoice(call.table(6), directory, ""),
       };
       const response = await client.request(request);
       const { status, reason, body } = response;
@@ -60,16 +69,10 @@ export const socketRequestFunction = (client: HttpClient): WaitingFunction => ({
 });
 
 /** @throws {LuaError} that names the key whose value is wrong */
-function readRequest(call: Call): HttpRequest {
+function readRequest(call: Call, directory: string): HttpRequest {
   const table = call.table(1, 2);
   try {
-    for (const key of table.keys()) {
-      if (!KEYS.some((known) => known === key)) {
-        throw new LuaError(
-          `unknown key '${typeof key === "string" ? toText(key) : key}': ${KEYS.join(", ")} are known`,
-        );
-      }
-    }
+    checkKeys(table, KEYS);
     const { url, credentials } = readUrl(required(table, "url", "string"));
     const body = optional(table, "body", "string");
     const headers = readHeaders(optional(table, "headers", "table") ?? new Map());
@@ -88,6 +91,7 @@ function readRequest(call: Call): HttpRequest {
       headers,
       body: body === undefined ? undefined : Buffer.from(body, "latin1"),
       timeout,
+      tls: readTls(optional(table, "tls", "table") ?? new Map(), directory),
     };
   } catch (error) {
     if (error instanceof LuaError) throw call.wrong(1, error.message);
@@ -95,29 +99,13 @@ function readRequest(call: Call): HttpRequest {
   }
 }
 
-interface Types {
-  string: ByteString;
-  number: number;
-  table: LuaTable;
-}
-
-function optional<T extends keyof Types>(table: LuaTable, key: string, type: T): Types[T] | undefined {
-  const value = table.get(bytes(key));
-  if (value === undefined) return undefined;
-  if (typeName(value) !== type) throw new LuaError(`${key}: ${type} expected, got ${typeName(value)}`);
-  return value as Types[T];
-}
-
-function required<T extends keyof Types>(table: LuaTable, key: string, type: T): Types[T] {
-  const value = optional(table, key, type);
-  if (value === undefined) throw new LuaError(`${key}: ${type} expected, got no value`);
-  return value;
-}
-
-function typeName(value: LuaValue): string {
-  if (value instanceof Map) return "table";
-  if (typeof value === "object") return value.type;
-  return value === undefined ? "nil" : typeof value;
+function readTls(table: LuaTable, directory: string): TlsChoice {
+  try {
+    checkKeys(table, TLS_KEYS);
+    return readTlsChoice(table, directory, "");
+  } catch (error) {
+    throw new LuaError(`tls: ${(error as Error).message}`);
+  }
 }
 
 /** @returns the URL without its credentials, which become those of the request */
@@ -145,7 +133,8 @@ function readMethod(method: ByteString): string {
   return method;
 }
 
-function readHeaders(table: LuaTable): [string, string][] {
+/** @throws {LuaError} that names the header */
+export function readHeaders(table: LuaTable): [string, string][] {
   return [...table].map(([name, value]) => {
     if (typeof name !== "string") throw new LuaError(`headers: names must be strings, ${name} is a number`);
     if (typeof value !== "string" && typeof value !== "number") {

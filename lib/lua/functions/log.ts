@@ -3,22 +3,27 @@ import { formatFields, Level, type Log } from "../../log/log.ts";
 import type { Call, HostFunction } from "../call.ts";
 import { Type } from "../wasm.ts";
 
-export function logFunctions(log: Log): HostFunction[] {
-  const at = (name: string, level: Level, verboseOnly = false): HostFunction => ({
+const VERBOSE_ONLY = new Set(["vinfoLog", "debugLog"]);
+
+/** What prelude/log.lua wraps, by the names that policies call; and `wanted(name)`, whether a function would log at all. */
+export function logFunctions(log: Log): Record<string, HostFunction> {
+  const wanted = (name: string): boolean => log.verbose || !VERBOSE_ONLY.has(name);
+  const at = (name: string, level: Level): HostFunction => ({
     name,
+    level: 2,
     body(call) {
       const message = call.text(1);
-      if (verboseOnly && !log.verbose) return;
-      log.write(level, call.has(2) ? formatFields(message, readFields(call)) : message);
+      if (wanted(name)) log.write(level, call.has(2) ? formatFields(message, readFields(call)) : message);
     },
   });
-  return [
-    at("errorLog", Level.error),
-    at("warnLog", Level.warning),
-    at("infoLog", Level.info),
-    at("vinfoLog", Level.info, true),
-    at("debugLog", Level.debug, true),
-  ];
+  return {
+    errorLog: at("errorLog", Level.error),
+    warnLog: at("warnLog", Level.warning),
+    infoLog: at("infoLog", Level.info),
+    vinfoLog: at("vinfoLog", Level.info),
+    debugLog: at("debugLog", Level.debug),
+    wanted: { name: "wanted", body: (call) => wanted(call.text(1)) },
+  };
 }
 
 /** What is neither string, number nor boolean shows the name of its type. */

@@ -1,4 +1,4 @@
-/** What the prelude's Lua 5.1 names, modules and system functions (lua51.lua, require.lua, system.lua) ask of the host. */
+/** What the prelude's names of LuaJIT, modules and system functions (math.lua, luajit.lua, require.lua, system.lua) ask of the host. */
 import { type ByteString, toByteString } from "../../text/byte-string.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { HostFunction } from "../call.ts";
@@ -6,10 +6,15 @@ import { systemErrorNumber } from "../host-files.ts";
 import type { Tasks } from "../tasks.ts";
 import { UNAVAILABLE } from "../unavailable.ts";
 
-export function lua51Functions(): Record<string, HostFunction> {
+export function mathFunctions(): Record<string, HostFunction> {
   const names = ["log10", "cosh", "sinh", "tanh"] as const;
   return Object.fromEntries(names.map((name) => [name, { name, body: (call) => Math[name](call.number(1)) }]));
 }
+
+export const luajitFunctions = (): Record<string, HostFunction> => ({
+  // LuaJIT's names for processors are Node's.
+  architecture: { name: "architecture", body: () => process.arch as string as ByteString },
+});
 
 export function requireFunctions(tasks: Tasks): Record<string, HostFunction> {
   return {

@@ -7,6 +7,7 @@ import cjsonEncode from "../modules/cjson-encode.lua" with { type: "text" };
 import cjson from "../modules/cjson.lua" with { type: "text" };
 import ltn12 from "../modules/ltn12.lua" with { type: "text" };
 import mime from "../modules/mime.lua" with { type: "text" };
+import socketHttpKeys from "../modules/socket-http-keys.lua" with { type: "text" };
 import socketHttp from "../modules/socket-http.lua" with { type: "text" };
 import socketUrl from "../modules/socket-url.lua" with { type: "text" };
 import socket from "../modules/socket.lua" with { type: "text" };
@@ -30,6 +31,7 @@ const INTERNAL: Record<string, string> = {
   "cjson.decode": cjsonDecode,
   "cjson.encode": cjsonEncode,
   "socket.http.new": socketHttp,
+  "socket.http.keys": socketHttpKeys,
 };
 
 export const MODULE_NAMES = Object.keys(PUBLIC);

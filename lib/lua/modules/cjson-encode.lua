@@ -1,7 +1,8 @@
 -- Lua values to JSON. Strings are bytes: what is not UTF-8 passes unchanged.
+local class_of = (...).class_of
 local type, next, rawget, rawlen, rawequal = type, next, rawget, rawlen, rawequal
 local getmetatable, floor, math_type, huge = getmetatable, math.floor, math.type, math.huge
-local gsub, find, format = string.gsub, string.find, string.format
+local gsub, find, format, tostring = string.gsub, string.find, string.format, tostring
 local concat = table.concat
 
 local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\127"] = "\\u007f", ["/"] = "\\/" }
@@ -106,7 +107,16 @@ function append(settings, out, n, value, depth, fail)
   elseif kind == "table" then
     depth = depth + 1
     if depth > settings.encode_depth then fail(format("Cannot serialise, excessive depth (%d)", depth)) end
-    if rawequal(getmetatable(value), settings.array_mt) then
+    local mark = getmetatable(value)
+    -- A class shows its name there. Its insides are no business of anybody's: only an address has a text.
+    local class = type(mark) == "string" and class_of(value)
+    if class == "ComboAddress" then
+      out[n] = quote(settings, tostring(value))
+      return n
+    elseif class then
+      fail("Cannot serialise userdata: type not supported")
+    end
+    if rawequal(mark, settings.array_mt) then
       return append_list(settings, out, n, value, rawlen(value), depth, fail)
     end
     local length = list_length(settings, value, fail)

@@ -8,6 +8,7 @@ local error, type, pairs, format, tostring, tonumber = error, type, pairs, strin
 local lower, match, upper, concat = string.lower, string.match, string.upper, table.concat
 local http_request = parts.http_request
 local ltn12, url, mime = parts.module("ltn12"), parts.module("socket.url"), parts.module("mime")
+local read_keys = parts.module("socket.http.keys")
 
 local DEFAULT_TIMEOUT = 60
 local MOST_REDIRECTS = 5
@@ -111,7 +112,7 @@ local function deliver(request, method, code, body)
 end
 
 -- request{ … } answers 1, code, headers and status line.
-local function exchange(module, scheme, request)
+local function exchange(module, scheme, request, tls)
   if request.proxy or module.PROXY then return nil, "proxy not supported" end
   if request.create then return nil, "create function not permitted" end
   local place, problem = locate(request, scheme)
@@ -130,7 +131,7 @@ local function exchange(module, scheme, request)
     end
     local address = url.build(bare)
     local code, reason, headers, received =
-      http_request(address, method, headers_for(module, request, place), body, timeout)
+      http_request(address, method, headers_for(module, request, place), body, timeout, tls)
     if not code then return nil, match(reason, "^timed out") and "timeout" or reason end
     local to = target(request, place, method, code, headers, count)
     if not to then
@@ -165,7 +166,7 @@ local function simple(module, scheme, address, body)
     request.headers = { ["content-type"] = "application/x-www-form-urlencoded" }
     request.method = "POST"
   end
-  local ok, code, headers, status = exchange(module, scheme, request)
+  local ok, code, headers, status = exchange(module, scheme, request, {})
   if not ok then return nil, code end
   return concat(chunks), code, headers, status
 end
@@ -178,7 +179,9 @@ return function(scheme)
       local got = request == nil and "no value" or type(request)
       error(format("bad argument #1 to 'request' (string or table expected, got %s)", got), 2)
     end
-    return exchange(module, scheme, request)
+    local tls, problem = read_keys(request)
+    if not tls then error(format("bad argument #1 to 'request' (%s)", problem), 2) end
+    return exchange(module, scheme, request, tls)
   end
   return module
 end

@@ -1,5 +1,6 @@
--- The part of LuaSocket's socket that needs no sockets. Connections of their own are not to be had.
+-- The part of LuaSocket's socket that clients use. Servers, UDP and `select` are not to be had.
 local parts = ...
+local tcp = parts.tcp
 local error, pcall, select, type, getmetatable = error, pcall, select, type, getmetatable
 local setmetatable, rawequal, format = setmetatable, rawequal, string.format
 local now, sleep = parts.now, parts.sleep
@@ -25,6 +26,10 @@ end
 return {
   _VERSION = "LuaSocket 3.0.0",
   gettime = now,
+  tcp = tcp.create,
+  tcp4 = tcp.create,
+  connect = tcp.connect,
+  dns = { toip = tcp.toip },
   sleep = function(seconds)
     if type(seconds) ~= "number" then
       local got = seconds == nil and "no value" or type(seconds)

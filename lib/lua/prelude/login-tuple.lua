@@ -1,6 +1,6 @@
 -- Takes a packed login tuple or the packed arguments of a custom endpoint apart: see codec.ts for the layout.
 local make_address = ...
-local unpack, tointeger = string.unpack, math.tointeger
+local unpack, floor = string.unpack, math.floor
 local setmetatable, rawget, next = setmetatable, rawget, next
 
 -- Reads `count` pairs of strings at `at`; answers a table and where it stopped.
@@ -65,10 +65,11 @@ end
 local function login_tuple(packed)
   local t, success, policy_reject, tls, port, _, _, _, remote, address, login, pwhash, protocol, device_id, fail_type, session_id, at =
     unpack("<dBBBI2I4I4I4s1s1s4s4s4s4s4s4", packed)
+  local whole_t = floor(t)
   return setmetatable({
     [PACKED] = packed,
     [POSITION] = at,
-    t = tointeger(t) or t,
+    t = whole_t == t and whole_t or t,
     remote = make_address(remote, address, port),
     login = login,
     pwhash = pwhash,

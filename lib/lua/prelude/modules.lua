@@ -1,6 +1,6 @@
 -- The modules that policies find as `require "cjson"` and so on. Each is compiled when it is first required, and gets
 -- the globals as they were before any policy ran, since a policy may replace them.
-local host, http_request, sleep, null = ...
+local host, http_request, tcp, sleep, null, class_of = ...
 local load, error, pairs, setmetatable = load, error, pairs, setmetatable
 local source = host.source
 
@@ -23,7 +23,9 @@ end
 local parts = {
   null = null, -- a light userdata, as in lua-cjson
   http_request = http_request,
+  tcp = tcp,
   sleep = sleep,
+  class_of = class_of, -- of a value that only looks like a table
   now = host.now,
   to_base64 = host.to_base64,
   from_base64 = host.from_base64,
@@ -47,3 +49,5 @@ for name in host.names():gmatch("%S+") do
     return parts.module(name)
   end
 end
+
+return parts.module

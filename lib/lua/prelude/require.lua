@@ -1,7 +1,8 @@
 -- `require` and `dofile` in Lua, since a module or file may wait while it runs, which a function of C cannot pass on.
 local host, wrong_type = ...
 local error, type, pairs, loadfile, setmetatable = error, type, pairs, loadfile, setmetatable
-local format, concat, rawget = string.format, table.concat, rawget
+local format, gsub, gmatch, match, find = string.format, string.gsub, string.gmatch, string.match, string.find
+local concat, insert, rawget, rawequal = table.concat, table.insert, rawget, rawequal
 local package, searchpath, loaded, preload = package, package.searchpath, package.loaded, package.preload
 local current_run, is_running, sleep = host.current_run, host.is_running, sleep
 
@@ -26,41 +27,61 @@ end
 
 local function search_preload(name)
   local loader = preload[name]
-  if loader == nil then return format("no field package.preload['%s']", name) end
-  return loader, ":preload:"
+  if loader ~= nil then return loader, ":preload:" end
+end
+
+-- Where the path has a module: the folders that are looked into for both its usual files, then the files elsewhere.
+local function places(name, path)
+  local file = gsub(name, "%.", "/")
+  local folders, files = {}, {}
+  for template in gmatch(path, "[^;]+") do
+    local folder = match(template, "^(.*)/%?%.lua$")
+    local init = match(template, "^(.*)/%?/init%.lua$")
+    if folder and find(path, folder .. "/?/init.lua", 1, true) then
+      folders[#folders + 1] = folder
+    elseif not (init and find(path, init .. "/?.lua", 1, true)) then
+      files[#files + 1] = "no " .. gsub(template, "%?", (gsub(file, "%%", "%%%%")))
+    end
+  end
+  if #folders > 0 then insert(files, 1, format("no %s.lua or %s/init.lua in %s", file, file, concat(folders, ", "))) end
+  return concat(files, ", ")
 end
 
 local function search_path(name)
   local path = package.path
   if type(path) ~= "string" then error("'package.path' must be a string", 0) end
-  local filename, problem = searchpath(name, path)
-  if not filename then return problem end
-  local loader
-  loader, problem = loadfile(filename)
+  local filename = searchpath(name, path)
+  if not filename then return places(name, path) end
+  local loader, problem = loadfile(filename)
   if loader then return loader, filename end
   error(format("error loading module '%s' from file '%s':\n\t%s", name, filename, problem), 0)
 end
 
-local function search_c()
-  return "no C modules: they cannot be loaded here"
-end
+local own_searchers = { search_preload, search_path }
+package.searchers = own_searchers
+package.loaders = own_searchers -- the name in 5.1
 
-package.searchers = { search_preload, search_path, search_c }
-package.loaders = package.searchers -- the name in 5.1
+-- A policy may put a list of its own in the place of either.
+local function current_searchers()
+  local name = rawequal(package.loaders, own_searchers) and "searchers" or "loaders"
+  local searchers = package[name]
+  if type(searchers) ~= "table" then error(format("'package.%s' must be a table", name), 4) end
+  return searchers
+end
 
 -- Errors blame the caller of `require`.
 local function find_loader(name)
-  local searchers = package.searchers
-  if type(searchers) ~= "table" then error("'package.searchers' must be a table", 3) end
+  local searchers = current_searchers()
   local problems = {}
   for i = 1, #searchers + 1 do
     local search = rawget(searchers, i)
     if search == nil then break end
     local loader, data = search(name)
     if type(loader) == "function" then return loader, data end
-    if type(loader) == "string" then problems[#problems + 1] = "\n\t" .. loader end
+    if type(loader) == "string" then problems[#problems + 1] = gsub(gsub(loader, "^%s+", ""), "%s*\n%s*", ", ") end
   end
-  error(format("module '%s' not found:%s", name, concat(problems)), 3)
+  local reason = "modules in C cannot be loaded, for this Lua is a WebAssembly build"
+  error(format("module '%s' not found; %s\n\t%s", name, reason, concat(problems, "; ")), 3)
 end
 
 local loading = {} -- by a module's name: the run of a task that loads it

@@ -1,8 +1,7 @@
 -- The parts of `os`, `io` and `debug` that a daemon's Lua needs otherwise than a program's.
 local host, blamed = ...
-local gmatch = string.gmatch
-local error, pcall, number_type, modf, tointeger = error, pcall, math.type, math.modf, math.tointeger
-local open, remove, rename, date = io.open, os.remove, os.rename, os.date
+local error, pcall, gmatch = error, pcall, string.gmatch
+local open, remove, rename = io.open, os.remove, os.rename
 local error_number = host.error_number
 
 for name, library, field, instead in gmatch(host.unavailable(), "((%w+)%.(%w+)): ([^\n]+)") do
@@ -43,14 +42,4 @@ end
 
 function os.rename(...)
   return with_number("rename", pcall(rename, ...))
-end
-
--- Times with a fraction, such as a login tuple's, were taken in 5.1.
-function os.date(...)
-  local format, time = ...
-  if number_type(time) == "float" then
-    time = tointeger((modf(time))) or time
-    return blamed("date", pcall(date, format, time))
-  end
-  return blamed("date", pcall(date, ...))
 end

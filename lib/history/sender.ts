@@ -1,0 +1,340 @@
+/**
+ * Sends to the store what is to be written, with the questions that are to see it, and copes with a store that is away.
+ *
+ * Up to {@link MOST_TURNS} turns are under way. When one fails, nothing since the last durable turn is kept: all that was sent
+ * waits again, and is sent anew to a store that has been opened anew.
+ */
+import type { Log } from "../log/log.ts";
+import type { CancelTimer, Clock } from "../time/clock.ts";
+import { Outbox, ROWS_A_TURN } from "./outbox.ts";
+import type { Row } from "./row.ts";
+import { type Question, type Reply, type Store, StoreError, type Write } from "./store.ts";
+
+const MOST_TURNS = 4;
+/** Milliseconds until a store that is away is tried again; doubled each time, up to the second. */
+const FIRST_RETRY = 500;
+const LONGEST_RETRY = 30_000;
+/** Milliseconds that an answer may be late, over the time that the store itself takes care of; and between two looks. */
+const GRACE = 1000;
+
+/** What became of a question. */
+export type Outcome = Reply | { away: true };
+
+interface Asked {
+  question: Question;
+  /** How many entries were added before it: it goes with the last of them, or later. */
+  after: number;
+  /** Milliseconds of the monotonic clock when it is given up. */
+  deadline: number;
+  resolve: (outcome: Outcome) => void;
+}
+
+interface SenderOptions {
+  clock: Clock;
+  log: Log;
+  /** Milliseconds over which rows are gathered. */
+  batch: number;
+  /** Milliseconds for a question. */
+  timeout: number;
+  /** Told how many rows have become durable, and how many there was no room for. */
+  written: (rows: number) => void;
+  dropped: (rows: number) => void;
+}
+
+export class Sender {
+  private readonly outbox: Outbox;
+  private store: Store | undefined;
+  /** Whether the store takes turns. */
+  private usable = false;
+  private closed = false;
+  /** They wait for the turn that has the last of what was added before them. */
+  private readonly questions: Asked[] = [];
+  /** Those without an answer, in the order in which they will be given up. */
+  private readonly unanswered = new Set<Asked>();
+  private turn = 0;
+  private underWay = 0;
+  /** Set from the first failure until all turns have come back. */
+  private failure: { error: StoreError; turn: number | undefined } | undefined;
+  /** What goes with every turn, which then has all that waits; and nothing is committed unless that is asked for. */
+  mark: (() => Write[]) | undefined;
+  private commitDue = false;
+  private scheduled = false;
+  private retryDelay = FIRST_RETRY;
+  private saidAway = false;
+  private droppedWhileAway = 0;
+  private cancelCommit: CancelTimer | undefined;
+  private cancelSweep: CancelTimer | undefined;
+  private cancelRetry: CancelTimer | undefined;
+  private progress = Promise.withResolvers<void>();
+
+  constructor(private readonly options: SenderOptions) {
+    this.outbox = new Outbox((rows) => this.drop(rows));
+  }
+
+  get bytes(): number {
+    return this.outbox.bytes;
+  }
+
+  get rowCount(): number {
+    return this.outbox.rowCount;
+  }
+
+  /** Whether the store answers, as far as is known. */
+  get isUsable(): boolean {
+    return this.usable;
+  }
+
+  /** Begins to send. @throws {StoreError} when the store cannot be used before somebody mends it; one that is away is tried again */
+  async open(store: Store): Promise<void> {
+    this.store = store;
+    try {
+      await store.open();
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.problem !== "away") throw error;
+      return this.goAway(error);
+    }
+    this.usable = true;
+    this.pump();
+  }
+
+  addRow(row: Row): void {
+    this.outbox.addRow(row);
+    this.added();
+  }
+
+  addWrite(write: Write, size?: number): void {
+    this.outbox.addWrite(write, size);
+    this.added();
+  }
+
+  /** Asks a question that sees all that was added before. */
+  ask(question: Question): Promise<Outcome> {
+    if (!this.usable) return Promise.resolve({ away: true });
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    this.questions.push(this.await(question, resolve));
+    if (this.store!.isInline) this.pump();
+    else if (!this.scheduled) {
+      // What comes in one turn of the event loop travels together.
+      this.scheduled = true;
+      setImmediate(() => {
+        this.scheduled = false;
+        this.pump();
+      });
+    }
+    return promise;
+  }
+
+  /** Asks a question that may take long: beside the turns, when all that was added before is durable. */
+  async askBeside(question: Question): Promise<Outcome> {
+    if (!(await this.flush())) return { away: true };
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    const asked = this.await(question, resolve);
+    this.store!.ask(question).then(
+      (reply) => this.answer(asked, reply),
+      (error: unknown) => {
+        this.answer(asked, { away: true });
+        this.fail(error as StoreError, undefined);
+      },
+    );
+    return promise;
+  }
+
+  /** Makes all durable that was added before. @returns whether it is */
+  async flush(): Promise<boolean> {
+    const { outbox } = this;
+    const all = outbox.added;
+    while (this.usable && outbox.gone < all) {
+      this.commitDue = true;
+      this.pump();
+      await this.progress.promise;
+    }
+    return this.usable;
+  }
+
+  /** Does something with the store, if it is usable. @returns undefined if not, or when it fails */
+  async use<T>(action: (store: Store) => Promise<T>): Promise<T | undefined> {
+    if (!this.usable) return undefined;
+    try {
+      return await action(this.store!);
+    } catch (error) {
+      if ((error as StoreError).problem === "misuse") throw error;
+      this.fail(error as StoreError, undefined);
+      return undefined;
+    }
+  }
+
+  /** Writes what waits, if the store takes it, and closes the store. @returns how many rows could not be written */
+  async close(): Promise<number> {
+    await this.flush();
+    return this.cut();
+  }
+
+  /** Closes the store as it is. @returns how many rows are not written */
+  async cut(): Promise<number> {
+    this.closed = true;
+    this.usable = false;
+    for (const cancel of [this.cancelCommit, this.cancelSweep, this.cancelRetry]) cancel?.();
+    this.giveUpAll();
+    await this.store?.close();
+    return this.outbox.rowCount;
+  }
+
+  private await(question: Question, resolve: Asked["resolve"]): Asked {
+    const { clock, timeout } = this.options;
+    const asked = { question, after: this.outbox.added, resolve, deadline: clock.monotonic() + timeout + GRACE };
+    this.unanswered.add(asked);
+    this.cancelSweep ??= clock.after(GRACE, this.sweep);
+    return asked;
+  }
+
+  private answer(asked: Asked, outcome: Outcome): void {
+    if (this.unanswered.delete(asked)) asked.resolve(outcome);
+  }
+
+  /** Gives up questions that are overdue: the store may not answer at all. */
+  private readonly sweep = (): void => {
+    const { clock } = this.options;
+    this.cancelSweep = undefined;
+    for (const asked of this.unanswered) {
+      if (asked.deadline > clock.monotonic()) break;
+      this.answer(asked, { timeout: true });
+    }
+    if (this.unanswered.size > 0) this.cancelSweep = clock.after(GRACE, this.sweep);
+  };
+
+  private added(): void {
+    if (this.outbox.waitingCount >= ROWS_A_TURN) this.pump();
+    if (this.mark) return;
+    this.cancelCommit ??= this.options.clock.after(this.options.batch, () => {
+      this.cancelCommit = undefined;
+      this.commitDue = true;
+      this.pump();
+    });
+  }
+
+  /** Sends as many turns as may be under way. */
+  private pump(): void {
+    while (this.usable && !this.failure && this.underWay < MOST_TURNS) {
+      const turn = this.turn + 1;
+      const writes = this.outbox.take(turn, this.mark !== undefined);
+      if (writes.length > 0 && this.mark) writes.push(...this.mark());
+      const questions = this.takeQuestions();
+      const commit =
+        (this.commitDue && this.outbox.gone < this.outbox.added) ||
+        questions.some(({ question }) => question.ask === "forget");
+      this.commitDue = false;
+      if (writes.length === 0 && questions.length === 0 && !commit) return;
+      this.turn = turn;
+      this.send(turn, writes, questions, commit);
+    }
+  }
+
+  /** Those that see, when they are sent now, all that was added before them; without those that are given up. */
+  private takeQuestions(): Asked[] {
+    const { questions, outbox } = this;
+    const first = questions.findIndex(({ after }) => after > outbox.taken);
+    const ready = questions.splice(0, first < 0 ? questions.length : first);
+    return ready.filter((asked) => this.unanswered.has(asked));
+  }
+
+  private send(turn: number, writes: Write[], asked: Asked[], commit: boolean): void {
+    this.underWay++;
+    const questions = asked.map(({ question }) => question);
+    this.store!.run({ number: turn, writes, questions, commit }).then(
+      ({ replies, durable }) => {
+        this.underWay--;
+        if (durable) this.options.written(this.outbox.settle(turn));
+        for (const [i, one] of asked.entries()) this.answer(one, replies[i]!);
+        this.proceed();
+      },
+      (error: unknown) => {
+        this.underWay--;
+        for (const one of asked) this.answer(one, { away: true });
+        this.fail(error as StoreError, turn);
+      },
+    );
+  }
+
+  private proceed(): void {
+    this.progress.resolve();
+    this.progress = Promise.withResolvers();
+    if (this.failure) return this.recover();
+    if (this.questions.length > 0 || this.outbox.waitingCount >= ROWS_A_TURN || this.commitDue) this.pump();
+    if (this.outbox.gone < this.outbox.added) this.added();
+  }
+
+  private fail(error: StoreError, turn: number | undefined): void {
+    if (this.closed) return;
+    this.failure ??= { error, turn };
+    this.usable = false;
+    this.giveUpAll();
+    this.proceed();
+  }
+
+  private giveUpAll(): void {
+    this.questions.length = 0;
+    for (const asked of this.unanswered) this.answer(asked, { away: true });
+  }
+
+  /** Once no turn is under way: opens the store anew, and has what was sent and is not durable wait again. */
+  private recover(): void {
+    if (this.underWay > 0 || !this.failure) return;
+    const { error, turn } = this.failure;
+    this.failure = undefined;
+    if (error.problem === "misuse" && turn !== undefined) {
+      const lost = this.outbox.discard(turn);
+      this.options.log.error(`history: ${error.message}: ${lost} rows are lost`);
+      this.options.dropped(lost);
+    }
+    if (error.problem === "away" || error.problem === "unusable") this.goAway(error);
+    else void this.reopen(error);
+  }
+
+  private goAway({ message }: StoreError): void {
+    const { clock, log } = this.options;
+    this.usable = false;
+    if (!this.saidAway) log.error(`history: ${message}: rows wait in memory until it can be used again`);
+    this.saidAway = true;
+    this.cancelRetry = clock.after(this.retryDelay, () => void this.reopen());
+    this.retryDelay = Math.min(this.retryDelay * 2, LONGEST_RETRY);
+  }
+
+  /** @param after what was wrong with it */
+  private async reopen(after?: StoreError): Promise<void> {
+    const { log } = this.options;
+    const store = this.store!;
+    let durable: number;
+    try {
+      if (after?.problem === "corrupt") {
+        log.error(`history: ${after.message}: ${await store.moveAside()}, and a new one is begun`);
+      }
+      durable = await store.open();
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      if (this.closed) return;
+      if (error.problem === "corrupt" && after?.problem !== "corrupt") return this.reopen(error);
+      return this.goAway(error);
+    }
+    if (this.closed) return store.close();
+    this.options.written(this.outbox.settle(durable));
+    this.outbox.undo();
+    this.usable = true;
+    this.retryDelay = FIRST_RETRY;
+    if (this.saidAway) {
+      const lost = this.droppedWhileAway > 0 ? `: ${this.droppedWhileAway} rows were dropped` : "";
+      log.notice(`history: ${store.name} can be used again${lost}`);
+    }
+    this.saidAway = false;
+    this.droppedWhileAway = 0;
+    this.pump();
+    if (this.outbox.gone < this.outbox.added) this.added();
+  }
+
+  private drop(rows: number): void {
+    if (this.droppedWhileAway === 0) {
+      this.options.log.error("history: rows wait for too long, and the oldest of them are dropped");
+    }
+    this.droppedWhileAway += rows;
+    this.options.dropped(rows);
+  }
+}

@@ -1,0 +1,210 @@
+/** `trackalert --import FILE…`: teaches the memory from what was recorded, and tells how that went. */
+import { randomBytes } from "node:crypto";
+
+import { ConfigError, loadConfig, type Loaded } from "../configuration/load-config.ts";
+import { HASH_KEY_BYTES } from "../counters/keyed-hash.ts";
+import { SnapshotFile } from "../counters/snapshot-file.ts";
+import { storeInPlace } from "../history/place.ts";
+import { StoreError } from "../history/store.ts";
+import { escapeControls, Level, Log } from "../log/log.ts";
+import { type HttpClient, HttpFailure } from "../net/http-client.ts";
+import { TcpFailure, type TcpNetwork } from "../net/tcp.ts";
+import { ProgressBar } from "../replay/progress-bar.ts";
+import { VirtualClock } from "../replay/virtual-clock.ts";
+import { InUseError, StateLock } from "../sqlite/lock.ts";
+import { type Clock, stopwatch } from "../time/clock.ts";
+import { ContentError } from "../traffic/content.ts";
+import { type FileOptions, ImportFile } from "./file.ts";
+import { ImportError, ImportRun } from "./run.ts";
+import { formatSummary } from "./summary.ts";
+import { WatchedStore } from "./watched-store.ts";
+
+export interface ImportOptions extends Omit<FileOptions, "now"> {
+  /** The configuration's file. */
+  config: string;
+  /** Tells every line that the policy logs. */
+  verbose: boolean;
+  clock: Clock;
+  print: (line: string) => void;
+  printAside: (line: string) => void;
+  /** Draws on the terminal; undefined when there is none. */
+  draw?: ((text: string) => void) | undefined;
+  /** Ends the import at the next report. */
+  signal?: AbortSignal | undefined;
+}
+
+const EXIT_FAILED = 1;
+/** Errors of the policy that are told. */
+const MOST_ERRORS = 5;
+
+/** Of everything outside there is nothing. */
+const notSent = (): Promise<never> => Promise.reject(new TcpFailure("an import reaches no other server"));
+
+const ISOLATION = {
+  http: { request: () => Promise.reject(new HttpFailure("requests are not sent in an import")) } satisfies HttpClient,
+  tcp: { connect: notSent, lookup: notSent } satisfies TcpNetwork,
+  webhooks: { send: () => undefined, drain: () => Promise.resolve() },
+};
+
+/** @throws {ConfigError} @returns the exit code */
+export async function importFiles(names: readonly string[], options: ImportOptions): Promise<number> {
+  const { print, printAside, signal } = options;
+  const work = new Import(options);
+  const begun = stopwatch();
+  let code = 0;
+  try {
+    await work.run(names);
+    if (signal?.aborted) throw new ImportError("it was broken off");
+  } catch (error) {
+    const known = [ImportError, ContentError, InUseError, StoreError].some((kind) => error instanceof kind);
+    if (!known) throw error;
+    printAside(escapeControls(`import: ${(error as Error).message}`));
+    if (work.isBegun) printAside("what was taken stays, and the same command goes on from there");
+    code = EXIT_FAILED;
+  }
+  for (const line of work.summary) print(line);
+  const seconds = (stopwatch() - begun) / 1000;
+  printAside(
+    `real time ${seconds.toFixed(1)} s, ${Math.round(work.reports / seconds).toLocaleString("en")} reports a second`,
+  );
+  return code;
+}
+
+class Import {
+  private files: ImportFile[] = [];
+  private ran: ImportRun | undefined;
+  private readonly errors = { count: 0, first: [] as string[] };
+  private readonly fileOptions: FileOptions;
+
+  constructor(private readonly options: ImportOptions) {
+    const { format, year, parseDevice, clock } = options;
+    this.fileOptions = { format, year, parseDevice, now: clock.now() };
+  }
+
+  get isBegun(): boolean {
+    return this.ran !== undefined;
+  }
+
+  get reports(): number {
+    return this.ran?.reports ?? 0;
+  }
+
+  /** What has come of it, in lines. */
+  get summary(): string[] {
+    const { files, ran, errors, reports } = this;
+    return ran ? formatSummary({ files, errors, reports, first: ran.first, last: ran.last }) : [];
+  }
+
+  async run(names: readonly string[]): Promise<void> {
+    const start = await this.firstTime(names);
+    const clock = new VirtualClock(start ?? this.fileOptions.now);
+    const log = this.log();
+    const loaded = await this.load(clock, log);
+    await using opened = new AsyncDisposableStack();
+    opened.defer(() => loaded.engine.close());
+    const { config } = loaded;
+    const { history } = loaded.engine;
+    if (!history) throw new ConfigError(`${this.options.config}: there is no history to learn (newHistory)`);
+    if (config.stateDir !== undefined) opened.use(StateLock.take(config.stateDir));
+    const snapshot = openSnapshot(loaded, clock, log);
+    const store = new WatchedStore(
+      storeInPlace(history.settings, { clock: this.options.clock, log, stateDir: config.stateDir }),
+    );
+    await history.open(store);
+    opened.defer(() => void history.cut());
+    const known = await history.ask({ ask: "imported" }, { beside: false });
+    if ("problem" in known) throw new ImportError(store.problem ?? known.problem);
+    for (const name of names) {
+      this.files.push(opened.use(await naming(name, ImportFile.open(name, known.answer, this.fileOptions))));
+    }
+    this.files = withoutCopies(this.files, this.options.printAside);
+    const bar = this.options.draw && new ProgressBar(this.options.draw, clock.now());
+    const progress = bar && bar.update.bind(bar);
+    this.ran = new ImportRun({
+      ...{ loaded, history, store, clock, log, progress },
+      files: this.files,
+      committed: snapshot && saveNowAndThen(snapshot),
+      signal: this.options.signal,
+    });
+    try {
+      await this.ran.run();
+      await snapshot?.save();
+    } finally {
+      bar?.clear();
+    }
+  }
+
+  /** When the first report was made: where virtual time begins. */
+  private async firstTime(names: readonly string[]): Promise<number | undefined> {
+    let first = Infinity;
+    for (const name of names) {
+      await using file = await naming(name, ImportFile.open(name, [], this.fileOptions));
+      await naming(name, file.fill());
+      first = Math.min(first, file.time);
+    }
+    return first === Infinity ? undefined : first;
+  }
+
+  private log(): Log {
+    const { verbose, printAside } = this.options;
+    return new Log({
+      verbose,
+      sink: (line, level) => {
+        if (verbose) printAside(line);
+        if (level > Level.error) return;
+        this.errors.count++;
+        if (this.errors.first.length < MOST_ERRORS) this.errors.first.push(line);
+      },
+    });
+  }
+
+  /** Runs the configuration, which may wait, too. */
+  private async load(clock: VirtualClock, log: Log): Promise<Loaded> {
+    let ended = false;
+    const loading = loadConfig(this.options.config, { clock, log, isolation: ISOLATION }).finally(() => (ended = true));
+    // It is awaited below.
+    loading.catch(() => {});
+    while (!ended) await (clock.pending > 0 ? clock.step() : clock.settle());
+    return loading;
+  }
+}
+
+/** Milliseconds of real time between two snapshots of the counters. */
+const SNAPSHOT_INTERVAL = 60_000;
+
+/** The counters as they were left, on the reports' own time. They are to be kept, so their hashes have a key of their own. */
+function openSnapshot({ config, counters }: Loaded, clock: VirtualClock, log: Log): SnapshotFile | undefined {
+  counters.restart(clock.now(), randomBytes(HASH_KEY_BYTES));
+  return config.stateDir === undefined
+    ? undefined
+    : SnapshotFile.open(config.stateDir, counters, { clock, log, imports: true });
+}
+
+function saveNowAndThen(snapshot: SnapshotFile): () => Promise<void> {
+  let saved = stopwatch();
+  return async () => {
+    if (stopwatch() < saved + SNAPSHOT_INTERVAL) return;
+    await snapshot.save();
+    saved = stopwatch();
+  };
+}
+
+/** One that is the same as another, or its beginning, is not taken twice. */
+function withoutCopies(files: readonly ImportFile[], tell: (line: string) => void): ImportFile[] {
+  return files.filter((file, i) => {
+    const other = files.find((one, j) => one !== file && holds(one, file) && !(holds(file, one) && i < j));
+    if (other) tell(escapeControls(`${file.name}: is in ${other.name}, too, and is not taken twice`));
+    return !other;
+  });
+}
+
+const WHOLE_HEAD = 65_536;
+
+/** Whether all that is known of the second is in the first. */
+const holds = ({ head }: ImportFile, { head: part }: ImportFile): boolean =>
+  head.subarray(0, part.length).equals(part) && (part.length < WHOLE_HEAD || head.length === part.length);
+
+const naming = <T>(name: string, reading: Promise<T>): Promise<T> =>
+  reading.catch((error: unknown) => {
+    throw error instanceof ContentError ? new ContentError(`${name}: ${error.message}`) : error;
+  });

@@ -1,0 +1,40 @@
+/** What an import has come to, in lines. */
+import { formatInstant } from "../replay/times.ts";
+import { formatAmounts } from "../text/amounts.ts";
+import type { ImportFile } from "./file.ts";
+
+interface Totals {
+  files: readonly ImportFile[];
+  reports: number;
+  /** Milliseconds since 1970 of the first and the last report. */
+  first: number | undefined;
+  last: number | undefined;
+  /** Errors of the policy, and what the first of them said. */
+  errors: { count: number; first: string[] };
+}
+
+export function formatSummary({ files, reports, first, last, errors }: Totals): string[] {
+  const lines = files.flatMap(formatFile);
+  const span = first === undefined ? "" : ` of ${formatInstant(first)} to ${formatInstant(last!)}`;
+  lines.push(`${reports.toLocaleString("en")} reports${span} taken`);
+  if (errors.count > 0) lines.push(`${errors.count} Lua errors, the first of them:`, ...errors.first.map(indent));
+  const found = files.some(({ taken, former }) => taken > 0 || former);
+  if (!found) lines.push("no line tells of a login: log files need --format dovecot or --format sshd");
+  return lines;
+}
+
+function formatFile({ name, lines, taken, skipped, reasons, former, unfinished }: ImportFile): string[] {
+  const read = formatAmounts({ line: lines }) || (former ? "nothing new" : "nothing");
+  const before =
+    former && former.position > 0 ? `, ${former.position.toLocaleString("en")} bytes were taken before` : "";
+  const left = unfinished ? ", a last line without an end is left for the next time" : "";
+  const counts = `${taken.toLocaleString("en")} reports taken, ${skipped.toLocaleString("en")} lines skipped`;
+  const more = skipped - reasons.length;
+  return [
+    `${name}: ${read} read, ${counts}${before}${left}`,
+    ...reasons.map(indent),
+    ...(more > 0 ? [indent(`and ${more.toLocaleString("en")} more`)] : []),
+  ];
+}
+
+const indent = (line: string): string => `  ${line}`;
