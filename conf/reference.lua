@@ -151,8 +151,16 @@ history:rows({ login = "joe" }, 10) -- the newest, newest first
 history:series("1h", { since = "7d" }) -- { { t =, count = }, … }, also those with 0; whole hours without columns outlive rows
 history:first({ login = "joe" }) -- the oldest row, or nil
 history:last({ login = "joe" }) -- the newest
-history:forget("joe") -- removes a login; { rows = }. It does not reach logs, recordings, backups and what receivers have
+history:forget("joe") -- (W) removes a login: { rows =, … } tells how many of each went, counters whose key it is and webhooks
+-- that wait among them, and not_reached = what it cannot reach: logs, recordings, backups, what receivers hold
 history:export("joe") -- all that is held of a login; { rows = { … } }
+-- Profiles: what has been seen of a login, forgotten only when unused. Texts over 1,024 bytes are cut and hashed, as in rows.
+-- Counts each value once, for the login and for everybody; t is now unless given
+history:learn("joe", { country = "NL", device = "Thunderbird 115" }, lt.t)
+history:known("joe", "country") -- (W) { { value =, count =, first =, last = }, … }, last seen first; at most 100
+history:known("joe", "country", "NL") -- (W) one of them, or nil
+-- (W) the risk score of Freeman et al. (NDSS 2016) of these values for the login; nil for one that was never learnt
+history:risk("joe", { address = "192.0.2.1", asn = "64500", country = "NL", device = "Thunderbird 115" })
 showHistory() -- (C) where it is, how much is in it, rows that wait, the slowest question of the last 5 minutes
 showLogin("joe") -- (C) what is known of a login
 backupHistory("copy.sqlite") -- (C) copies an SQLite history to a file that is not there yet; for PostgreSQL there is pg_dump

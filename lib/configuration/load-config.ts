@@ -70,6 +70,8 @@ interface LoadOptions {
   only?: "read" | "settings";
   /** For a replay: stands in for everything outside. Nothing is sent, and files are changed in memory. */
   isolation?: { http: HttpClient; tcp: TcpNetwork; webhooks: WebHookSink };
+  /** See {@link Engine.create}. */
+  luaMemory?: number | undefined;
   /** Takes what the script, and each file that it loads, compiles to. */
   onCompiled?: (chunk: ByteString) => void;
 }
@@ -82,7 +84,7 @@ const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure(R
  * @throws {ConfigError}
  */
 export async function loadConfig(file: string, options: LoadOptions): Promise<Loaded> {
-  const { clock, log, only, isolation, onCompiled } = options;
+  const { clock, log, only, isolation, luaMemory, onCompiled } = options;
   const path = resolve(file);
   const source = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`${file}: cannot be read: ${error.code ?? error.message}`);
@@ -112,6 +114,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     files: only || isolation ? new FileLayer(() => log.debug("files are changed in memory alone")) : disk,
     prints: isolation ? "to the log" : only && "nothing",
     sliced: !isolation,
+    memory: luaMemory,
     onCompiled,
   });
   engine.tasks.limit = () => config.reportTimeout;
@@ -146,6 +149,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
   engine.elsewhere.set("counters", (login) => counters.forget(login));
   engine.elsewhere.set("webhooks", (login) => webhooks.events.forget(login));
+  engine.elsewhere.set("counters", (login) => counters.forget(login));
   engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, complaints));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
   try {

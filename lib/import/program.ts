@@ -5,11 +5,13 @@ import { ConfigError, loadConfig, type Loaded } from "../configuration/load-conf
 import { HASH_KEY_BYTES } from "../counters/keyed-hash.ts";
 import { SnapshotFile } from "../counters/snapshot-file.ts";
 import { storeInPlace } from "../history/place.ts";
+import { IN_MEMORY } from "../history/settings.ts";
 import { StoreError } from "../history/store.ts";
-import { escapeControls, Level, Log } from "../log/log.ts";
+import { escapeControls, Log } from "../log/log.ts";
 import { type HttpClient, HttpFailure } from "../net/http-client.ts";
 import { TcpFailure, type TcpNetwork } from "../net/tcp.ts";
 import { ProgressBar } from "../replay/progress-bar.ts";
+import type { Progress } from "../replay/run.ts";
 import { VirtualClock } from "../replay/virtual-clock.ts";
 import { InUseError, StateLock } from "../sqlite/lock.ts";
 import { type Clock, stopwatch } from "../time/clock.ts";
@@ -29,13 +31,13 @@ export interface ImportOptions extends Omit<FileOptions, "now"> {
   printAside: (line: string) => void;
   /** Draws on the terminal; undefined when there is none. */
   draw?: ((text: string) => void) | undefined;
+  /** Told from time to time. */
+  progress?: (progress: Progress) => void;
   /** Ends the import at the next report. */
   signal?: AbortSignal | undefined;
 }
 
 const EXIT_FAILED = 1;
-/** Errors of the policy that are told. */
-const MOST_ERRORS = 5;
 
 /** Of everything outside there is nothing. */
 const notSent = (): Promise<never> => Promise.reject(new TcpFailure("an import reaches no other server"));
@@ -73,7 +75,6 @@ export async function importFiles(names: readonly string[], options: ImportOptio
 class Import {
   private files: ImportFile[] = [];
   private ran: ImportRun | undefined;
-  private readonly errors = { count: 0, first: [] as string[] };
   private readonly fileOptions: FileOptions;
 
   constructor(private readonly options: ImportOptions) {
@@ -91,8 +92,7 @@ class Import {
 
   /** What has come of it, in lines. */
   get summary(): string[] {
-    const { files, ran, errors, reports } = this;
-    return ran ? formatSummary({ files, errors, reports, first: ran.first, last: ran.last }) : [];
+    return this.ran ? formatSummary(this.files, this.ran) : [];
   }
 
   async run(names: readonly string[]): Promise<void> {
@@ -105,6 +105,10 @@ class Import {
     const { config } = loaded;
     const { history } = loaded.engine;
     if (!history) throw new ConfigError(`${this.options.config}: there is no history to learn (newHistory)`);
+    const { place } = history.settings;
+    if (place.kind === "sqlite" && place.path === IN_MEMORY) {
+      throw new ConfigError(`${history.settings.where}it is in memory: what is learnt would be gone (newHistory)`);
+    }
     if (config.stateDir !== undefined) opened.use(StateLock.take(config.stateDir));
     const snapshot = openSnapshot(loaded, clock, log);
     const store = new WatchedStore(
@@ -119,7 +123,10 @@ class Import {
     }
     this.files = withoutCopies(this.files, this.options.printAside);
     const bar = this.options.draw && new ProgressBar(this.options.draw, clock.now());
-    const progress = bar && bar.update.bind(bar);
+    const progress = (progress: Progress): void => {
+      bar?.update(progress);
+      this.options.progress?.(progress);
+    };
     this.ran = new ImportRun({
       ...{ loaded, history, store, clock, log, progress },
       files: this.files,
@@ -147,15 +154,7 @@ class Import {
 
   private log(): Log {
     const { verbose, printAside } = this.options;
-    return new Log({
-      verbose,
-      sink: (line, level) => {
-        if (verbose) printAside(line);
-        if (level > Level.error) return;
-        this.errors.count++;
-        if (this.errors.first.length < MOST_ERRORS) this.errors.first.push(line);
-      },
-    });
+    return new Log({ verbose, sink: (line) => verbose && printAside(line) });
   }
 
   /** Runs the configuration, which may wait, too. */

@@ -2,7 +2,7 @@
 import type { Loaded } from "../configuration/load-config.ts";
 import type { History } from "../history/history.ts";
 import type { Write } from "../history/store.ts";
-import type { Log } from "../log/log.ts";
+import { escapeControls, type Log } from "../log/log.ts";
 import { backgroundLabel, policyFailed } from "../lua/policy-failure.ts";
 import type { Progress } from "../replay/run.ts";
 import type { VirtualClock } from "../replay/virtual-clock.ts";
@@ -15,12 +15,14 @@ import type { WatchedStore } from "./watched-store.ts";
 
 /** What was learnt is committed after so many reports, or milliseconds of real time. */
 const COMMIT_REPORTS = 5000;
-const COMMIT_TIME = 1000;
+const COMMIT_TIME = 250;
 /** Reports between two looks at the progress, the time and whether to stop. */
 const LOOK_EVERY = 100;
 /** Milliseconds of virtual time, and waits, in which what still runs after the last report may end. */
 const LONGEST_END = 3_600_000;
 const MOST_STEPS_AT_END = 100_000;
+/** Errors of the policy that are told. */
+const MOST_ERRORS = 5;
 
 /** The import cannot go on. What was committed stays, and the next one goes on from there. */
 export class ImportError extends Error {
@@ -43,6 +45,8 @@ interface RunOptions {
 
 export class ImportRun {
   reports = 0;
+  /** Of the policy, and what the first of them said. */
+  readonly errors = { count: 0, first: [] as string[] };
   /** Milliseconds since 1970 of the first and the last report. */
   first: number | undefined;
   last: number | undefined;
@@ -160,7 +164,12 @@ export class ImportRun {
   }
 
   private failed(label: string, what: string, error: unknown): void {
-    if (this.broken === undefined) policyFailed({ ...this.options.loaded, log: this.options.log }, label, what, error);
+    if (this.broken !== undefined) return;
+    this.errors.count++;
+    if (this.errors.first.length < MOST_ERRORS) {
+      this.errors.first.push(escapeControls(`${what}: ${(error as Error).message}`));
+    }
+    policyFailed({ ...this.options.loaded, log: this.options.log }, label, what, error);
   }
 
   private async look(): Promise<void> {

@@ -2,18 +2,10 @@
 import { formatInstant } from "../replay/times.ts";
 import { formatAmounts } from "../text/amounts.ts";
 import type { ImportFile } from "./file.ts";
+import type { ImportRun } from "./run.ts";
 
-interface Totals {
-  files: readonly ImportFile[];
-  reports: number;
-  /** Milliseconds since 1970 of the first and the last report. */
-  first: number | undefined;
-  last: number | undefined;
-  /** Errors of the policy, and what the first of them said. */
-  errors: { count: number; first: string[] };
-}
-
-export function formatSummary({ files, reports, first, last, errors }: Totals): string[] {
+/** @param run what came of them all */
+export function formatSummary(files: readonly ImportFile[], { reports, first, last, errors }: ImportRun): string[] {
   const lines = files.flatMap(formatFile);
   const span = first === undefined ? "" : ` of ${formatInstant(first)} to ${formatInstant(last!)}`;
   lines.push(`${reports.toLocaleString("en")} reports${span} taken`);

@@ -6,7 +6,7 @@
  */
 import type { ByteString } from "../text/byte-string.ts";
 import { toByteString, toText } from "../text/byte-string.ts";
-import { LuaError, type LuaState, type LuaTable, type LuaValue, type Reference } from "./state.ts";
+import { LuaError, LuaPanic, type LuaState, type LuaTable, type LuaValue, type Reference } from "./state.ts";
 import { type LuaThread, Type } from "./wasm.ts";
 
 /** What a host function answers: one value, or several in a list. */
@@ -143,6 +143,6 @@ export function pushHostFunction(state: LuaState, L: LuaThread, definition: Host
 }
 
 const describe = (problem: unknown, name: string): string =>
-  problem instanceof LuaError
+  problem instanceof LuaError || problem instanceof LuaPanic
     ? problem.message
     : `'${name}' failed: ${problem instanceof Error ? problem.message : problem}`;

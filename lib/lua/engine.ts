@@ -21,10 +21,12 @@ import { disk, type HostFileSystem } from "./disk.ts";
 import { geoipReloads } from "./functions/geoip.ts";
 import type { Forget, HistoryAccess } from "./functions/history.ts";
 import { TcpSockets } from "./functions/tcp.ts";
+import { MemoryWatch } from "./memory-watch.ts";
+import type { PolicyError } from "./policy-error.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
 import { PrintedLines } from "./printed-lines.ts";
 import { LuaError, LuaState, type Reference } from "./state.ts";
-import { PolicyError, Tasks } from "./tasks.ts";
+import { Tasks } from "./tasks.ts";
 import { type LuaThread, Type } from "./wasm.ts";
 
 /** What a custom endpoint answers. */
@@ -51,6 +53,8 @@ interface EngineOptions {
   prints?: "nothing" | "to the log" | undefined;
   /** Whether a task that computes for long lets others run; true unless given. */
   sliced?: boolean;
+  /** Bytes of memory that Lua may take; 2 GiB, which is all that there is, unless given. */
+  memory?: number | undefined;
   /** Takes what each file of Lua compiles to, in Lua's own format, before it runs. */
   onCompiled?: ((chunk: ByteString) => void) | undefined;
 }
@@ -81,6 +85,7 @@ export class Engine {
   readonly elsewhere = new Map<string, Forget>();
   /** Set by newHistory(). */
   history: History | undefined;
+  readonly memory: MemoryWatch;
   private readonly log: Log;
   private readonly sockets: TcpSockets;
   private readonly codec: Codec;
@@ -96,6 +101,8 @@ export class Engine {
     this.log = log;
     this.onCompiled = onCompiled;
     this.tasks = new Tasks(state, { sliced });
+    this.memory = new MemoryWatch(state, { clock, log });
+    this.tasks.onRest = this.memory.check;
     this.geoip = new GeoIPDatabases(log);
     this.codec = new Codec(state);
     this.output = new ConsoleOutput(this.tasks);
@@ -122,10 +129,10 @@ export class Engine {
   }
 
   static async create(options: EngineOptions): Promise<Engine> {
-    const { clock, directory, log, files = disk, prints } = options;
+    const { clock, directory, log, files = disk, prints, memory } = options;
     const printed = prints === "to the log" ? new PrintedLines(log) : undefined;
     const print = prints === "nothing" ? (): void => {} : printed?.write;
-    const engine = new Engine(await LuaState.open(clock, { directory, files, print }), options, printed);
+    const engine = new Engine(await LuaState.open(clock, { directory, files, print }, memory), options, printed);
     if (printed) await engine.runFile(Buffer.from(UNBUFFERED), "unbuffered");
     return engine;
   }
@@ -203,7 +210,7 @@ export class Engine {
    * Runs a file of Lua, such as the configuration.
    * @param source its bytes
    * @param name the file's name in messages
-   * @throws {LuaError} for a syntax error, {@link PolicyError} for one raised
+   * @throws {PolicyError}
    */
   async runFile(source: Uint8Array, name: string): Promise<void> {
     const { state } = this;
@@ -303,9 +310,8 @@ export class Engine {
       return returned.text ?? (silent ? ("nil" as ByteString) : printed);
     } catch (error) {
       const { printed, problems } = output.end(run);
-      if (error instanceof LuaError) return failed(printed, [...problems, error.message]);
-      if (error instanceof PolicyError) return failed(printed, [...problems, `${error.message}\n${error.traceback}`]);
-      throw error;
+      const { message, traceback } = error as PolicyError;
+      return failed(printed, [...problems, traceback === "" ? message : `${message}\n${traceback}`]);
     }
   }
 
@@ -326,18 +332,18 @@ export class Engine {
     }
   }
 
-  /** @throws {PolicyError} when the values are not a boolean and, perhaps, a table of strings, numbers and booleans */
+  /** @throws {LuaError} when the values are not a boolean and, perhaps, a table of strings, numbers and booleans */
   private readEndpointResult(L: LuaThread): EndpointResult {
     const { state } = this;
     const { api } = state;
     if (api.lua_type(L, 1) !== Type.boolean) {
-      throw new PolicyError(`a custom endpoint must return a boolean first, not ${state.typeName(L, 1)}`, "");
+      throw new LuaError(`a custom endpoint must return a boolean first, not ${state.typeName(L, 1)}`);
     }
     const success = api.lua_toboolean(L, 1) !== 0;
     const attributes: [string, string][] = [];
     const second = api.lua_type(L, 2);
     if (second !== Type.table && second > Type.nil) {
-      throw new PolicyError(`a custom endpoint must return a table second, not ${state.typeName(L, 2)}`, "");
+      throw new LuaError(`a custom endpoint must return a table second, not ${state.typeName(L, 2)}`);
     }
     if (second === Type.table) {
       state.eachPair(L, 2, () => {
@@ -345,7 +351,7 @@ export class Engine {
         const value = state.scalarText(L, -1);
         if (value === undefined) {
           const problem = `a custom endpoint's values must be strings, numbers or booleans; '${name}' is a ${state.typeName(L, -1)}`;
-          throw new PolicyError(problem, "");
+          throw new LuaError(problem);
         }
         attributes.push([name, value]);
       });

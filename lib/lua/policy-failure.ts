@@ -1,7 +1,7 @@
 /** What happens when a function of the policy fails: it is logged with its traceback and counted, and the daemon goes on. */
 import type { Log } from "../log/log.ts";
 import type { Metrics } from "../stats/metrics.ts";
-import { PolicyError } from "./tasks.ts";
+import { PolicyError } from "./policy-error.ts";
 
 /** Labels of `trackalert_lua_errors_total` for what has a name; that of the report function is `report`. */
 export const backgroundLabel = (name: string): string => `background:${name}`;

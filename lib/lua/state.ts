@@ -2,12 +2,23 @@
  * One Lua state: strings and values in and out of its memory, chunks, references, and host functions.
  *
  * Everything here restores the stack it found. Calls that may allocate and are made outside a running Lua function
- * (no Lua frame below them) end in {@link LuaPanic} when the 2 GiB of WebAssembly memory are used up.
+ * (no Lua frame below them) end in {@link LuaPanic} when the memory is used up; then {@link LuaState.recover}.
  */
 import { type ByteString, toByteString, toText } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import type { Surroundings } from "./host-files.ts";
-import { loadLua, type LuaExports, type LuaThread, type LuaWasm, REGISTRY, Status, Type } from "./wasm.ts";
+import {
+  GLOBAL_STATE,
+  LARGEST_MEMORY,
+  loadLua,
+  type LuaExports,
+  type LuaThread,
+  type LuaWasm,
+  REGISTRY,
+  Status,
+  TOTAL_BYTES,
+  Type,
+} from "./wasm.ts";
 
 /** Lua values on the host's side. Functions, threads and userdata cannot leave Lua: they come as {@link Opaque}. */
 export type LuaValue = undefined | boolean | number | ByteString | LuaTable | Opaque | Reference;
@@ -38,6 +49,11 @@ export class LuaPanic extends Error {
   override name = "LuaPanic";
 }
 
+/** What Lua itself says. */
+const OUT_OF_MEMORY = "not enough memory";
+/** Bytes that are always there for what goes into Lua; what is longer is allocated each time. */
+const SCRATCH = 65_536;
+
 const TYPE_NAMES = ["nil", "boolean", "userdata", "number", "string", "table", "function", "userdata", "thread"];
 
 export class LuaState {
@@ -45,26 +61,39 @@ export class LuaState {
   readonly main: LuaThread;
   private readonly word: number;
   private readonly names = new Map<string, number>();
-  private scratchAt = 0;
-  private scratchSize = 0;
+  private readonly scratchAt: number;
+  /** What the last string that was longer has taken. */
+  private largeAt = 0;
+  private readonly collect: Reference;
+  /** Where C's stack is when nothing runs. */
+  private readonly stack: number;
   private view: Buffer = Buffer.alloc(0);
   /** For {@link dump}. */
   private writer: number | undefined;
   private onPiece: (piece: string) => void = () => {};
 
-  private constructor(private readonly wasm: LuaWasm) {
+  private constructor(
+    private readonly wasm: LuaWasm,
+    /** Bytes that Lua may take. */
+    readonly mostMemory: number,
+  ) {
     this.api = wasm.exports;
+    this.stack = this.api.stackSave();
     this.word = this.api.malloc(4);
     this.main = this.api.luaL_newstate();
     this.api.luaL_openlibs(this.main);
+    this.scratchAt = this.api.malloc(SCRATCH);
     const panic = (L: LuaThread): number => {
       throw new LuaPanic(this.text(L, -1));
     };
     this.api.lua_atpanic(this.main, this.callback(panic, "ii"));
+    this.api.lua_getglobal(this.main, this.constant("collectgarbage"));
+    this.collect = this.reference(this.main);
   }
 
-  static async open(clock: Clock, surroundings: Surroundings): Promise<LuaState> {
-    return new LuaState(await loadLua(clock, surroundings));
+  /** @param mostMemory bytes that Lua may take */
+  static async open(clock: Clock, surroundings: Surroundings, mostMemory = LARGEST_MEMORY): Promise<LuaState> {
+    return new LuaState(await loadLua(clock, surroundings, mostMemory), mostMemory);
   }
 
   close(): void {
@@ -78,22 +107,39 @@ export class LuaState {
     return this.view;
   }
 
+  /** Bytes of all values, those that are garbage but not collected yet included: what `collectgarbage("count")` tells. */
+  get usedMemory(): number {
+    const heap = this.heap();
+    const at = heap.readUInt32LE(this.main + GLOBAL_STATE) + TOTAL_BYTES;
+    return heap.readInt32LE(at) + heap.readInt32LE(at + 4);
+  }
+
+  /**
+   * To be called after a {@link LuaPanic} that no host function has met, when nothing runs: clears away what was on the main
+   * thread's stack, and on C's own, which only functions that return give back.
+   */
+  recover(): void {
+    this.api.stackRestore(this.stack);
+    this.api.lua_settop(this.main, 0);
+  }
+
   /** A function pointer for a JS function; signature as in {@link LuaWasm.addFunction}. It is never given back. */
   callback(f: (...args: number[]) => number | void, signature: string): number {
     return this.wasm.addFunction(f, signature);
   }
 
-  /** An address with room for `size` bytes, valid until the next call of this function. */
+  /**
+   * An address with room for `size` bytes, valid until the next call of this function.
+   * @throws {LuaPanic}
+   */
   scratch(size: number): number {
-    if (size > this.scratchSize) {
-      const room = Math.max(65_536, 2 ** Math.ceil(Math.log2(size)));
-      const at = this.api.malloc(room);
-      if (!at) throw new LuaPanic("not enough memory");
-      if (this.scratchAt) this.api.free(this.scratchAt);
-      this.scratchAt = at;
-      this.scratchSize = room;
-    }
-    return this.scratchAt;
+    if (this.largeAt) this.api.free(this.largeAt);
+    this.largeAt = 0;
+    if (size <= SCRATCH) return this.scratchAt;
+    // Lua collects its garbage when it finds no memory, but it knows only of what it allocates itself.
+    this.largeAt = this.api.malloc(size) || (this.collectGarbage(), this.api.malloc(size));
+    if (!this.largeAt) throw new LuaPanic(OUT_OF_MEMORY);
+    return this.largeAt;
   }
 
   /** A NUL-terminated constant, kept for good: for names written in this program, never for input. */
@@ -285,5 +331,10 @@ export class LuaState {
     }, "iiiii");
     this.api.lua_dump(L, this.writer, 0, 0);
     return pieces.join("") as ByteString;
+  }
+
+  private collectGarbage(): void {
+    this.pushReference(this.main, this.collect);
+    if (this.api.lua_pcallk(this.main, 0, 0, 0, 0, 0) !== Status.ok) this.api.lua_settop(this.main, -2);
   }
 }

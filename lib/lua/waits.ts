@@ -6,6 +6,9 @@
 import type { Call, HostFunction, Returned } from "./call.ts";
 import { LuaError } from "./state.ts";
 
+/** Not the number of a wait: what is to go on in the next turn of the event loop. coroutine.lua has it, too. */
+export const NEXT_TURN = 0;
+
 interface Wait {
   /** Set when the operation has ended: answers its result or throws its error. */
   outcome: (() => Returned) | undefined;

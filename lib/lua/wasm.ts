@@ -46,6 +46,14 @@ export interface LuaExports {
   lua_isyieldable(L: LuaThread): number;
   lua_newthread(L: LuaThread): LuaThread;
   lua_next(L: LuaThread, index: number): number;
+  lua_pcallk(
+    L: LuaThread,
+    args: number,
+    results: number,
+    handler: number,
+    context: number,
+    continuation: number,
+  ): number;
   lua_pushboolean(L: LuaThread, value: number): void;
   lua_pushcclosure(L: LuaThread, callback: number, upvalues: number): void;
   lua_pushinteger(L: LuaThread, value: bigint): void;
@@ -95,7 +103,14 @@ export const REGISTRY = -1_001_000;
 export const MASK_COUNT = 8;
 
 /** Bytes of memory that this build can address at most. */
-const LARGEST_MEMORY = 2 ** 31;
+export const LARGEST_MEMORY = 2 ** 31;
+
+/** Where lua_State (lstate.h) has `allowhook`: behind next (4 bytes), tt, marked and status (1 each). */
+export const ALLOW_HOOK = 7;
+/** Where it has `l_G`, the global_State: behind allowhook (1), nci (2), alignment and top (4). */
+export const GLOBAL_STATE = 16;
+/** Where global_State has `totalbytes` and `GCdebt` (4 each), whose sum is in use: behind frealloc and ud (4 each). */
+export const TOTAL_BYTES = 8;
 
 /** A loaded build: the exports, and a way to make a C function of a JS function. */
 export interface LuaWasm {
@@ -114,14 +129,17 @@ let compiled: Promise<WebAssembly.Module> | undefined;
 /** Loads stand in for a global function, so they take turns. */
 let turn: Promise<unknown> = Promise.resolve();
 
-/** @param clock what Lua's `os.time`, `os.date` and `os.clock` read */
-export function loadLua(clock: Clock, surroundings: Surroundings): Promise<LuaWasm> {
-  const loaded = turn.then(() => load(clock, surroundings));
+/**
+ * @param clock what Lua's `os.time`, `os.date` and `os.clock` read
+ * @param mostMemory bytes that it may take, {@link LARGEST_MEMORY} at most
+ */
+export function loadLua(clock: Clock, surroundings: Surroundings, mostMemory: number): Promise<LuaWasm> {
+  const loaded = turn.then(() => load(clock, surroundings, mostMemory));
   turn = loaded.catch(() => {});
   return loaded;
 }
 
-async function load(clock: Clock, surroundings: Surroundings): Promise<LuaWasm> {
+async function load(clock: Clock, surroundings: Surroundings, mostMemory: number): Promise<LuaWasm> {
   let exports: LuaExports | undefined;
   let heapView: Buffer = Buffer.alloc(0);
   const heap = (): Buffer => {
@@ -139,7 +157,7 @@ async function load(clock: Clock, surroundings: Surroundings): Promise<LuaWasm> 
       emscripten_date_now: () => clock.now(),
       invoke_vii: (index: number, a: number, b: number) => invoke(exports!, index, a, b),
       // Beyond the end Emscripten complains on standard error; Lua's "not enough memory" says it where it belongs.
-      emscripten_resize_heap: (size: number) => (size >>> 0 > LARGEST_MEMORY ? 0 : grow(size)),
+      emscripten_resize_heap: (size: number) => (size >>> 0 > mostMemory ? 0 : grow(size)),
     });
     Object.assign(imports["wasi_snapshot_preview1"]!, calls.wasi_snapshot_preview1);
     const module = await (compiled ??= WebAssembly.compile(cutFractions(Buffer.from(source as ArrayBuffer))));

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
-import { PolicyError } from "../../lib/lua/tasks.ts";
+import { PolicyError } from "../../lib/lua/policy-error.ts";
+import type { ByteString } from "../../lib/text/byte-string.ts";
 import { temporaryFolder } from "../support/daemon.ts";
-import { failure, startEngine } from "../support/engine.ts";
+import { failure, startEngine, type TestEngine } from "../support/engine.ts";
 
 describe("chunks", () => {
   test("ten thousand leave stack and memory where they were", async () => {
@@ -221,11 +222,86 @@ describe("memory", () => {
     expect(lua.logs).toEqual(['grown: ü="ö"']);
   });
 
+  test("the bytes in use are those that Lua counts", async () => {
+    using lua = await startEngine();
+    const [kilobytes] = await lua.values("keep = ('x'):rep(1e6) answer(collectgarbage('count'))");
+    expect(Math.abs(lua.engine.state.usedMemory - Number(kilobytes) * 1024)).toBeLessThan(4096);
+  });
+
+  test("a large text finds room where there is only garbage", async () => {
+    using lua = await startEngine("/", undefined, 32 * 1024 ** 2);
+    const { state, tasks } = lua.engine;
+    await lua.run("collectgarbage('stop') for i = 1, 4e5 do local garbage = { i } end");
+    expect(state.usedMemory).toBeGreaterThan(19e6);
+    const length = tasks.run(
+      "report",
+      (L) => {
+        state.pushChunk(L, "return #..." as ByteString, "=length");
+        state.pushBytes(L, "x".repeat(12e6) as ByteString);
+        return 1;
+      },
+      (L) => state.number(L, 1),
+    );
+    expect(length).toBe(12e6);
+  });
+
   test("an allocation beyond the end of memory is an error that can be caught, and the state lives", async () => {
     using lua = await startEngine();
     const source = "local ok, e = pcall(string.rep, 'x', 2^31 - 100) answer(ok, e)";
     expect(await lua.values(source)).toEqual(["false", "not enough memory"]);
     expect(await lua.values("answer('alive')")).toEqual(["alive"]);
+  });
+});
+
+describe("whatever fails, the error is a policy's", () => {
+  const nothing = (): void => {};
+  const outcome = async (run: () => unknown): Promise<unknown> => {
+    try {
+      return await run();
+    } catch (error) {
+      return error;
+    }
+  };
+
+  test.each<[string, (lua: TestEngine) => unknown, string]>([
+    ["a syntax error", ({ run }) => run("x = = 1"), "spec.conf:1: unexpected symbol near '='"],
+    [
+      "what cannot be taken to Lua",
+      ({ engine: { tasks, state } }) =>
+        tasks.run("report", (L) => (state.pushBytes(L, "x".repeat(40e6) as ByteString), 0), nothing),
+      "not enough memory",
+    ],
+    [
+      "what cannot be read of a result",
+      ({ engine: { tasks, state } }) =>
+        tasks.run(
+          "report",
+          (L) => (state.pushChunk(L, "sleep(0) return 1" as ByteString, "=spec"), 0),
+          () => (undefined as unknown as Error).message,
+        ),
+      "internal error: undefined is not an object",
+    ],
+    [
+      "a mistake of this program",
+      ({ engine: { tasks } }) => tasks.run("report", () => (1).toFixed(-1).length, nothing),
+      "internal error: ",
+    ],
+    [
+      "one that nothing can describe",
+      ({ run }) => run("error(setmetatable({}, { __tostring = function() error(('x'):rep(40e6)) end }))"),
+      "not enough memory",
+    ],
+  ])("%s", async (_, run, message) => {
+    using lua = await startEngine("/", undefined, 32 * 1024 ** 2);
+    const { state } = lua.engine;
+    const [stack, top] = [state.api.stackSave(), state.api.lua_gettop(state.main)];
+    for (let i = 0; i < 3; i++) {
+      const error = await outcome(() => run(lua));
+      expect(error).toBeInstanceOf(PolicyError);
+      expect((error as PolicyError).message).toContain(message);
+    }
+    expect([state.api.stackSave(), state.api.lua_gettop(state.main)]).toEqual([stack, top]);
+    expect(await lua.values("sleep(0) answer('alive')")).toEqual(["alive"]);
   });
 });
 

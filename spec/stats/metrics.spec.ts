@@ -16,5 +16,5 @@ test("metrics are one text with the names and labels of the contract", async () 
     'trackalert_lua_errors_total{function="report"} 1',
     "",
   ]);
-  for (const kind of ["HELP", "TYPE"]) expect(text.match(new RegExp(`^# ${kind} `, "gm"))).toHaveLength(5);
+  for (const kind of ["HELP", "TYPE"]) expect(text.match(new RegExp(`^# ${kind} `, "gm"))).toHaveLength(7);
 });

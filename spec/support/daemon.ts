@@ -39,6 +39,7 @@ export async function startDaemon(
   configuration: string,
   files: Record<string, string> = {},
   clock: Clock = systemClock,
+  luaMemory?: number,
 ): Promise<TestDaemon> {
   const folder = temporaryFolder();
   const file = join(folder.path, "spec.conf");
@@ -48,7 +49,7 @@ export async function startDaemon(
   const devices = new DeviceParser();
   const parseDevice: ParseDevice = (protocol, id) => devices.parse(protocol, id);
   const log = new Log({ sink: (line) => logs.push(line) });
-  const loaded = await loadConfig(file, { clock, log });
+  const loaded = await loadConfig(file, { clock, log, luaMemory });
   const daemon = await Daemon.start(loaded, { clock, log, parseDevice });
   const [address] = daemon.addresses;
   const url = (path: string): string => `http://${address?.hostname}:${address?.port}${path}`;

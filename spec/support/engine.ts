@@ -32,7 +32,7 @@ export async function failure({ run }: TestEngine, source: string): Promise<Erro
 export const network = (): HttpClient =>
   networkClient(systemClock, new Outgoing(defaultOutgoingSettings({}), () => []));
 
-export async function startEngine(directory = "/", files?: HostFileSystem): Promise<TestEngine> {
+export async function startEngine(directory = "/", files?: HostFileSystem, memory?: number): Promise<TestEngine> {
   const logs: string[] = [];
   const log = new Log({ sink: (line) => logs.push(line), verbose: true });
   const counters = new Counters(systemClock);
@@ -44,6 +44,7 @@ export async function startEngine(directory = "/", files?: HostFileSystem): Prom
     http: network(),
     tcp: networkTcp(systemClock),
     files,
+    memory,
   });
   let answers: string[] = [];
   engine.define({ name: "answer_one", body: (call) => void answers.push(call.text(1)) });

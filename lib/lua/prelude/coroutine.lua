@@ -1,11 +1,12 @@
 -- Waiting without blocking, and a coroutine library that lets it through.
 --
--- Whatever a policy's coroutine yields goes to the one that resumed it, as ever. Only a wait, marked by AWAIT, is handed
--- on outwards, coroutine by coroutine, until it leaves the task; the result comes back the same way.
+-- Whatever a policy's coroutine yields goes to the one that resumed it, as ever. Only AWAIT and the number of a wait are
+-- handed on outwards, coroutine by coroutine, until they leave the task; then all go on, from the outermost inwards. A
+-- coroutine that is cut off at the end of its slice yields nothing, as Lua's hook cannot; that is made such a wait at once.
 local host, wrong_type = ...
 
 local AWAIT = {}
-local CUT = 0 -- not the number of a wait: "I was cut off at the end of my slice, go on with me later"
+local NEXT_TURN = 0 -- stands for a wait of which nothing is taken: see waits.ts
 
 local create, resume, yield, running = coroutine.create, coroutine.resume, coroutine.yield, coroutine.running
 local status, close, isyieldable = coroutine.status, coroutine.close, coroutine.isyieldable
@@ -20,26 +21,17 @@ local function busy(co)
   return waiting[co] or type(co) == "thread" and not made[co]
 end
 
--- Leaves the running task or, from a policy's coroutine, goes to the one that resumed it.
-local function yield_outwards(id)
-  if made[running()] then
-    yield(AWAIT, id)
-  else
-    yield(id)
-  end
-end
-
 -- Hands on what a coroutine yielded: a wait outwards, after which the coroutine goes on; the rest to its resumer.
 local function pass(co, ...)
   local ok, tag, id = ...
   if not ok then return ... end
   if tag == nil and was_cut(co) then
-    id = CUT
+    id = NEXT_TURN
   elseif not rawequal(tag, AWAIT) then
     return ...
   end
   waiting[co] = true
-  yield_outwards(id)
+  yield(AWAIT, id)
   waiting[co] = nil
   return pass(co, resume(co))
 end
@@ -106,7 +98,7 @@ end
 return function(begin, take)
   return function(...)
     local id = begin(...)
-    yield_outwards(id)
+    yield(AWAIT, id)
     return take(id)
   end
 end
