@@ -151,18 +151,20 @@ history:rows({ login = "joe" }, 10) -- the newest, newest first
 history:series("1h", { since = "7d" }) -- { { t =, count = }, … }, also those with 0; whole hours without columns outlive rows
 history:first({ login = "joe" }) -- the oldest row, or nil
 history:last({ login = "joe" }) -- the newest
-history:forget("joe") -- (W) removes a login: { rows =, … } tells how many of each went, counters whose key it is and webhooks
--- that wait among them, and not_reached = what it cannot reach: logs, recordings, backups, what receivers hold
-history:export("joe") -- all that is held of a login; { rows = { … } }
--- Profiles: what has been seen of a login, forgotten only when unused. Texts over 1,024 bytes are cut and hashed, as in rows.
--- Counts each value once, for the login and for everybody; t is now unless given
-history:learn("joe", { country = "NL", device = "Thunderbird 115" }, lt.t)
-history:known("joe", "country") -- (W) { { value =, count =, first =, last = }, … }, last seen first; at most 100
+-- Profiles: what successes have taught, until it is unused. Values are strings, numbers (which come back as such), booleans,
+-- addresses and networks; those last two go with rows. At most 100 values of a feature: the one seen longest ago goes
+history:learn("joe", { network = "192.0.2.0/24", country = "NL", device = "Thunderbird" }, lt.t) -- counts each once; now without t
+history:known("joe", "country") -- (W) { { value =, count =, first =, last = }, … }, last seen first
 history:known("joe", "country", "NL") -- (W) one of them, or nil
--- (W) the risk score of Freeman et al. (NDSS 2016) of these values for the login; nil for one that was never learnt
-history:risk("joe", { address = "192.0.2.1", asn = "64500", country = "NL", device = "Thunderbird 115" })
+-- (W) How unusual a success is that has these values: about 1 for an average one, more is more unusual; nil for a login that was
+-- never learnt. Features are those of hierarchies (newHistory); one that is left out says nothing
+history:risk("joe", { address = "192.0.2.1", asn = 64500, country = "NL", device = "Thunderbird", os = "Linux" })
+-- (W) Removes a login; answers how many rows, profiles (values), pairs and everybody (counts that others have), webhooks and
+-- counters went, and in not_reached what it does not reach: logs, recordings, backups, what receivers hold
+history:forget("joe")
+history:export("joe") -- (W) all that is held of a login; { rows = { … }, profile = { country = { … as known } } }
 showHistory() -- (C) where it is, how much is in it, rows that wait, the slowest question of the last 5 minutes
-showLogin("joe") -- (C) what is known of a login
+showLogin("joe") -- (C) what is known of a login: the values of its profile seen last, its newest rows
 backupHistory("copy.sqlite") -- (C) copies an SQLite history to a file that is not there yet; for PostgreSQL there is pg_dump
 
 --- Addresses ----------------------------------------------------------------------------------------------------------
@@ -212,6 +214,12 @@ httpRequest({ url = "https://api.example/", method = "GET", headers = {}, body =
 -- For one request to socket.http or ssl.https LuaSec's cafile, certificate, key and verify ("none", "peer") hold the same way.
 -- Unlike LuaSec a server needs a certificate that is trusted, unless verify is "none"
 
+-- (W) `require` finds "cjson", "cjson.safe", "socket.http", "ssl.https", "socket.url", "ltn12", "mime", and of LuaSocket's
+-- "socket" gettime, sleep, try, protect, dns.toip, connect and tcp(): connect, send, receive, settimeout, setoption,
+-- shutdown, getpeername, getsockname, close; enough for redis-lua. A connection belongs to the function that used it last
+-- until that function has ended: others wait for it, so that one client for all reports gets nobody another's answers. A
+-- connection for each function, or a few to choose from, lets them run side by side. In a replay nobody is reached.
+
 --- The Lua that policies find -----------------------------------------------------------------------------------------
 
 -- Lua 5.4 with the names of 5.1 and LuaJIT, relative paths being relative to the configuration's folder. Not available:
@@ -219,8 +227,10 @@ httpRequest({ url = "https://api.example/", method = "GET", headers = {}, body =
 --
 -- As in LuaJIT: whole numbers are written without a fraction ("k:" .. 3600 / 60 is "k:60"); a fraction is cut off where a
 -- function takes a whole number (("abc"):sub(1, 3 / 2) is "a", string.format("%d", 3.7) is "3"), and math.randomseed takes
--- any number; os.date knows the conversions of glibc, such as "%s", "%k" and "%-d". As in 5.4: the digits of 2^63 and more
--- are no whole number, and integers beyond 14 digits are written with all of them.
+-- any number; os.date knows the conversions of glibc, such as "%s", "%k" and "%-d"; positions of table.insert and
+-- table.remove may lie outside of the list. As in 5.4: 2^63 and more, math.huge and NaN are an error where a whole number is
+-- asked for, x % 0 is an error for integers, "%" before a letter is one in what string.gsub puts in, and integers beyond 14
+-- digits are written with all of them.
 
 unpack({ 1, 2 }) -- table.unpack
 loadstring("return 1") -- load

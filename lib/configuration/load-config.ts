@@ -60,6 +60,14 @@ export class ConfigError extends Error {
   }
 }
 
+interface Isolation {
+  http: HttpClient;
+  tcp: TcpNetwork;
+  webhooks: WebHookSink;
+  /** What the policy remembers outlives it: for an import. */
+  lasting?: boolean;
+}
+
 interface LoadOptions {
   clock: Clock;
   log: Log;
@@ -69,7 +77,7 @@ interface LoadOptions {
    */
   only?: "read" | "settings";
   /** For a replay: stands in for everything outside. Nothing is sent, and files are changed in memory. */
-  isolation?: { http: HttpClient; tcp: TcpNetwork; webhooks: WebHookSink };
+  isolation?: Isolation;
   /** See {@link Engine.create}. */
   luaMemory?: number | undefined;
   /** Takes what the script, and each file that it loads, compiles to. */
@@ -102,7 +110,8 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const outgoing = new Outgoing(config.outgoing, () => config.webhooks.hooks.map(({ tls }) => tls));
   for (const problem of config.outgoing.proxies.problems) log.warn(problem);
   // In a replay two runs must be alike.
-  const counters = new Counters(clock, isolation && new Uint8Array(HASH_KEY_BYTES));
+  const hashKey = isolation && !isolation.lasting ? new Uint8Array(HASH_KEY_BYTES) : undefined;
+  const counters = new Counters(clock, hashKey);
   addCounterMetrics(metrics, counters);
   const engine = await Engine.create({
     clock,

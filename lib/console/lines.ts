@@ -28,7 +28,9 @@ export async function runLines(
 async function* splitLines(input: AsyncIterable<Uint8Array>): AsyncGenerator<ByteString> {
   let rest = "";
   for await (const bytes of input) {
-    const lines = (rest + fromBytes(bytes)).split("\n");
+    const text = fromBytes(bytes);
+    // A line may come a byte at a time: what has no end is not gone through anew for each.
+    const lines = text.includes("\n") ? (rest + text).split("\n") : [rest + text];
     rest = lines.pop()!;
     if (rest.length > LONGEST_LINE)
       throw new ConsoleError(`standard input has a line of more than ${LONGEST_LINE} bytes`);

@@ -6,7 +6,14 @@ import { dirname, join } from "node:path";
 import type { Log } from "../log/log.ts";
 import { type CancelTimer, type Clock, stopwatch } from "../time/clock.ts";
 import type { Counters } from "./counters.ts";
-import { FRAME_HEADER_BYTES, PREFIX_BYTES, SnapshotError, SnapshotReader, SnapshotWriter } from "./snapshot.ts";
+import {
+  FRAME_HEADER_BYTES,
+  LaterSnapshotError,
+  PREFIX_BYTES,
+  SnapshotError,
+  SnapshotReader,
+  SnapshotWriter,
+} from "./snapshot.ts";
 
 const FILE = "counters.bin";
 /** Milliseconds from the end of one snapshot to the next. */
@@ -19,7 +26,10 @@ interface SnapshotOptions {
   log: Log;
   /** Told how many milliseconds each slice took. */
   sliced?: (milliseconds: number) => void;
-  /** For an import, whose clock is that of the reports: nothing is written unless it is asked for. */
+  /**
+   * For an import, whose clock is that of the reports: nothing is written unless it is asked for, and a snapshot of later counts
+   * is left as it is.
+   */
   imports?: boolean;
 }
 
@@ -27,6 +37,8 @@ export class SnapshotFile {
   private readonly path: string;
   /** {@link Counters.changes} when the last snapshot began. */
   private saved = 0;
+  /** Whether there is a snapshot of later counts. */
+  private isLater = false;
   private failing = false;
   private timer: CancelTimer | undefined;
   private saving: Promise<void> = Promise.resolve();
@@ -71,7 +83,7 @@ export class SnapshotFile {
     const { counters, path } = this;
     const { clock, log } = this.options;
     const { changes } = counters;
-    if (changes === this.saved) return;
+    if (changes === this.saved || this.isLater) return;
     const writer = new SnapshotWriter(counters, clock.now());
     const beside = `${path}.new`;
     try {
@@ -121,6 +133,8 @@ export class SnapshotFile {
       readAll(file, reader);
       for (const problem of reader.refused) log.warn(`counters: ${path}: ${problem}`);
     } catch (error) {
+      this.isLater = error instanceof LaterSnapshotError;
+      if (this.isLater) return;
       for (const db of counters.dbs.values()) db.clear();
       log.error(`counters: ${path} cannot be used: ${(error as Error).message}; all begin empty`);
     } finally {

@@ -35,6 +35,11 @@ const FRAME_BYTES = 262_144;
 const Kind = { begin: 0, db: 1, keys: 2, end: 3 } as const;
 const FIELD_KINDS = ["int", "hll", "countmin"] as const;
 
+/** A snapshot of what is still to come in an import: not to be touched. */
+export class LaterSnapshotError extends Error {
+  override name = "LaterSnapshotError";
+}
+
 /** Why a snapshot, or a db of it, cannot be used. */
 export class SnapshotError extends Error {
   override name = "SnapshotError";
@@ -137,12 +142,12 @@ export class SnapshotReader {
 
   /**
    * @param systemTime milliseconds since 1970
-   * @param exact whether that is right also when it is before the snapshot, as in an import; else the clock was set back
+   * @param past whether a time before that of the snapshot is meant, as in an import; else the clock was set back
    */
   constructor(
     private readonly counters: Counters,
     private readonly systemTime: number,
-    private readonly exact: boolean,
+    private readonly past: boolean,
   ) {}
 
   /** @throws {SnapshotError} when it is none, or a newer one */
@@ -182,7 +187,8 @@ export class SnapshotReader {
   private begin(reader: ByteReader): void {
     const time = reader.f64();
     const passed = this.systemTime - reader.f64();
-    const asleep = this.exact ? passed : Math.max(0, passed);
+    if (this.past && passed < 0) throw new LaterSnapshotError("it was written later");
+    const asleep = Math.max(0, passed);
     if (!Number.isFinite(time + asleep)) throw new SnapshotError("it has no time");
     this.counters.restart(time + asleep, reader.bytes(HASH_KEY_BYTES));
     this.begun = true;

@@ -124,18 +124,6 @@ export class StatsDb {
     return this.table.window(record) % this.shape.windows;
   }
 
-  /**
-   * The slot of the window that is now. The same, unless an import brings what is older than what the key has: undefined when
-   * that has passed already.
-   */
-  slotOfNow(record: number): number | undefined {
-    const now = this.window;
-    const newest = this.table.window(record);
-    const { windows } = this.shape;
-    if (now >= newest) return newest % windows;
-    return newest - now < windows ? now % windows : undefined;
-  }
-
   /** The slots of all windows of such a record, newest first. */
   slots(record: number): number[] {
     const { windows } = this.shape;

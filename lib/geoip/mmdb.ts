@@ -126,6 +126,14 @@ function checkFrame(sections: Buffer, metadata: Reader<CityResponse>["metadata"]
 
 /** Values of a database that are kept decoded, in each of two generations: some megabytes at most. */
 const GENERATION = 4096;
+/** Bytes of them in the file. Decoded they take more, some ten times as much at most. */
+const GENERATION_BYTES = 1024 ** 2;
+
+/** What mmdb-lib has decoded: a value, and where in the file it ends. */
+interface Decoded {
+  value: unknown;
+  offset: number;
+}
 
 /** How deep pointers may lead to values with pointers. A handful in databases as they are made; endless in a damaged one. */
 const DEEPEST = 64;
@@ -138,8 +146,10 @@ const DEEPEST = 64;
  * returns to the young one. Cheaper than keeping an order of use, and what is used often stays.
  */
 class RecentValues {
-  private young = new Map<string | number, unknown>();
-  private old = new Map<string | number, unknown>();
+  private young = new Map<number, Decoded>();
+  private old = new Map<number, Decoded>();
+  /** Of the young ones. */
+  private bytes = 0;
   private depth = 0;
 
   /** To be called before each look-up: one that failed left its depth behind. */
@@ -147,27 +157,29 @@ class RecentValues {
     this.depth = 0;
   }
 
-  /** Undefined makes mmdb-lib decode the value, and {@link set} it when that is done. */
-  get(key: string | number): unknown {
-    const value = this.young.get(key);
+  /** @param start where the value begins in the file. Undefined makes mmdb-lib decode it, and {@link set} it then. */
+  get(start: number): Decoded | undefined {
+    const value = this.young.get(start);
     if (value !== undefined) return value;
-    const former = this.old.get(key);
-    if (former !== undefined) this.keep(key, former);
+    const former = this.old.get(start);
+    if (former !== undefined) this.keep(start, former);
     // Else a circle of pointers would go on until the stack is used up, which takes milliseconds each time.
     else if (++this.depth > DEEPEST) throw new Error("pointers nest too deep");
     return former;
   }
 
-  set(key: string | number, value: unknown): void {
+  set(start: number, value: Decoded): void {
     this.depth--;
-    this.keep(key, value);
+    this.keep(start, value);
   }
 
-  private keep(key: string | number, value: unknown): void {
-    if (this.young.size >= GENERATION) {
+  private keep(start: number, value: Decoded): void {
+    if (this.young.size >= GENERATION || this.bytes >= GENERATION_BYTES) {
       this.old = this.young;
       this.young = new Map();
+      this.bytes = 0;
     }
-    this.young.set(key, value);
+    this.young.set(start, value);
+    this.bytes += value.offset - start;
   }
 }

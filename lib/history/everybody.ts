@@ -10,7 +10,7 @@ import type { Change } from "./profile.ts";
 const MOST_HELD = 500_000;
 
 /** Where counts are kept. A count of 0 is none. */
-export interface CountStore {
+interface CountStore {
   read(key: number): number;
   write(key: number, count: number): void;
 }

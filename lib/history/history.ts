@@ -52,7 +52,8 @@ export class History {
       new Counter("trackalert_history_dropped_total", "Rows that could not be written to the history."),
     );
     this.sender = new Sender({
-      ...{ clock, log },
+      clock,
+      log,
       batch: settings.batch * 1000,
       timeout: settings.timeout * 1000,
       written: (count) => void (rows.cell().value += count),

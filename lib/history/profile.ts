@@ -182,7 +182,9 @@ function tallyLogin(login: ByteString, learnt: Learnt[], keys: ProfileKeys, chan
   for (const { key, feature, count } of entries.values()) changes.add(key, keys.kinds(feature), count);
   for (const { key, kinds, count } of pairs.values()) changes.add(key, kinds, count);
   return {
-    ...{ login, learnt: learnt.length, last },
+    login,
+    learnt: learnt.length,
+    last,
     entries: [...entries.values()].toSorted((a, b) => byBytes(a.feature, b.feature) || byBytes(a.value, b.value)),
     pairs: [...pairs.values()].toSorted((a, b) => a.of - b.of || a.key - b.key),
   };

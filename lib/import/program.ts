@@ -1,15 +1,12 @@
 /** `trackalert --import FILE…`: teaches the memory from what was recorded, and tells how that went. */
-import { randomBytes } from "node:crypto";
-
 import { ConfigError, loadConfig, type Loaded } from "../configuration/load-config.ts";
-import { HASH_KEY_BYTES } from "../counters/keyed-hash.ts";
 import { SnapshotFile } from "../counters/snapshot-file.ts";
 import { storeInPlace } from "../history/place.ts";
 import { IN_MEMORY } from "../history/settings.ts";
 import { StoreError } from "../history/store.ts";
 import { escapeControls, Log } from "../log/log.ts";
 import { type HttpClient, HttpFailure } from "../net/http-client.ts";
-import { TcpFailure, type TcpNetwork } from "../net/tcp.ts";
+import { unreachableTcp } from "../net/tcp.ts";
 import { ProgressBar } from "../replay/progress-bar.ts";
 import type { Progress } from "../replay/run.ts";
 import { VirtualClock } from "../replay/virtual-clock.ts";
@@ -38,14 +35,16 @@ export interface ImportOptions extends Omit<FileOptions, "now"> {
 }
 
 const EXIT_FAILED = 1;
+/** Milliseconds of real time between two snapshots of the counters. */
+const SAVE_COUNTERS = 60_000;
 
+const NOT_SENT = "requests are not sent in an import";
 /** Of everything outside there is nothing. */
-const notSent = (): Promise<never> => Promise.reject(new TcpFailure("an import reaches no other server"));
-
 const ISOLATION = {
-  http: { request: () => Promise.reject(new HttpFailure("requests are not sent in an import")) } satisfies HttpClient,
-  tcp: { connect: notSent, lookup: notSent } satisfies TcpNetwork,
+  http: { request: () => Promise.reject(new HttpFailure(NOT_SENT)) } satisfies HttpClient,
+  tcp: unreachableTcp(NOT_SENT),
   webhooks: { send: () => undefined, drain: () => Promise.resolve() },
+  lasting: true,
 };
 
 /** @throws {ConfigError} @returns the exit code */
@@ -75,6 +74,8 @@ export async function importFiles(names: readonly string[], options: ImportOptio
 class Import {
   private files: ImportFile[] = [];
   private ran: ImportRun | undefined;
+  private snapshot: SnapshotFile | undefined;
+  private countersSaved = stopwatch();
   private readonly fileOptions: FileOptions;
 
   constructor(private readonly options: ImportOptions) {
@@ -110,7 +111,6 @@ class Import {
       throw new ConfigError(`${history.settings.where}it is in memory: what is learnt would be gone (newHistory)`);
     }
     if (config.stateDir !== undefined) opened.use(StateLock.take(config.stateDir));
-    const snapshot = openSnapshot(loaded, clock, log);
     const store = new WatchedStore(
       storeInPlace(history.settings, { clock: this.options.clock, log, stateDir: config.stateDir }),
     );
@@ -122,34 +122,53 @@ class Import {
       this.files.push(opened.use(await naming(name, ImportFile.open(name, known.answer, this.fileOptions))));
     }
     this.files = withoutCopies(this.files, this.options.printAside);
+    for (const file of this.files) await naming(file.name, file.fill());
+    // What an import that was broken off has saved of the counters is of this time.
+    clock.jumpTo(earliest(this.files) ?? clock.now());
+    this.snapshot =
+      config.stateDir === undefined
+        ? undefined
+        : SnapshotFile.open(config.stateDir, loaded.counters, { clock, log, imports: true });
     const bar = this.options.draw && new ProgressBar(this.options.draw, clock.now());
     const progress = (progress: Progress): void => {
       bar?.update(progress);
       this.options.progress?.(progress);
     };
     this.ran = new ImportRun({
-      ...{ loaded, history, store, clock, log, progress },
+      loaded,
+      history,
+      store,
+      clock,
+      log,
+      progress,
+      committed: () => this.saveCounters(),
       files: this.files,
-      committed: snapshot && saveNowAndThen(snapshot),
       signal: this.options.signal,
     });
     try {
       await this.ran.run();
-      await snapshot?.save();
+      await this.snapshot?.save();
     } finally {
       bar?.clear();
     }
   }
 
+  /** Now and then: it may take long. They are never further than what is committed. */
+  private async saveCounters(): Promise<void> {
+    if (stopwatch() < this.countersSaved + SAVE_COUNTERS) return;
+    await this.snapshot?.save();
+    this.countersSaved = stopwatch();
+  }
+
   /** When the first report was made: where virtual time begins. */
   private async firstTime(names: readonly string[]): Promise<number | undefined> {
-    let first = Infinity;
+    let first: number | undefined;
     for (const name of names) {
       await using file = await naming(name, ImportFile.open(name, [], this.fileOptions));
       await naming(name, file.fill());
-      first = Math.min(first, file.time);
+      first = earliest([file], first);
     }
-    return first === Infinity ? undefined : first;
+    return first;
   }
 
   private log(): Log {
@@ -168,24 +187,10 @@ class Import {
   }
 }
 
-/** Milliseconds of real time between two snapshots of the counters. */
-const SNAPSHOT_INTERVAL = 60_000;
-
-/** The counters as they were left, on the reports' own time. They are to be kept, so their hashes have a key of their own. */
-function openSnapshot({ config, counters }: Loaded, clock: VirtualClock, log: Log): SnapshotFile | undefined {
-  counters.restart(clock.now(), randomBytes(HASH_KEY_BYTES));
-  return config.stateDir === undefined
-    ? undefined
-    : SnapshotFile.open(config.stateDir, counters, { clock, log, imports: true });
-}
-
-function saveNowAndThen(snapshot: SnapshotFile): () => Promise<void> {
-  let saved = stopwatch();
-  return async () => {
-    if (stopwatch() < saved + SNAPSHOT_INTERVAL) return;
-    await snapshot.save();
-    saved = stopwatch();
-  };
+/** The time of the first report of all; undefined when there is none. */
+function earliest(files: readonly ImportFile[], before = Infinity): number | undefined {
+  const first = Math.min(before, ...files.map(({ time }) => time));
+  return first === Infinity ? undefined : first;
 }
 
 /** One that is the same as another, or its beginning, is not taken twice. */

@@ -75,16 +75,20 @@ export class Log {
   info = (message: string): void => this.write(Level.info, message);
   debug = (message: string): void => this.write(Level.debug, message);
 
-  /**
-   * An error of a policy: the message, and a line of its own for each line of the traceback. The message has a second line
-   * where it goes on as Lua's own do, on a new line behind a tab.
-   */
+  /** An error of a policy: the message, and a line of its own for each line of the traceback. */
   failure(what: string, error: { message: string; traceback?: string }): void {
-    const [message, ...more] = error.message.split("\n\t");
-    this.error(`${what}: ${message}`);
-    if (more.length > 0) this.error(`  ${more.join("\n\t")}`);
+    for (const line of messageLines(`${what}: ${error.message}`)) this.error(line);
     for (const line of tracebackLines(error.traceback)) this.error(`  ${line}`);
   }
+}
+
+/**
+ * A message of Lua's as lines fit to be shown: one, and a second where it goes on as Lua's own do, on a new line behind a
+ * tab. There is no third, whatever a peer has got into the message.
+ */
+export function messageLines(message: string): string[] {
+  const [first, ...more] = message.split("\n\t");
+  return [first!, ...(more.length > 0 ? [`  ${more.join("\n\t")}`] : [])].map(escapeControls);
 }
 
 /** A traceback of Lua's as lines fit to be shown; none for an empty one. */

@@ -1,6 +1,6 @@
 /** What a policy prints in a replay, as lines of the log. */
 import type { Log } from "../log/log.ts";
-import { type ByteString, fromBytes, toText } from "../text/byte-string.ts";
+import { type ByteString, copyOf, fromBytes, toText } from "../text/byte-string.ts";
 
 /** Bytes of a line without an end after which it is logged in pieces; less than the log cuts. */
 const LONGEST_LINE = 4 * 1024;
@@ -16,7 +16,7 @@ export class PrintedLines {
     let rest = lines.pop()!;
     for (const line of lines) this.tell(line);
     for (; rest.length > LONGEST_LINE; rest = rest.slice(LONGEST_LINE)) this.tell(rest.slice(0, LONGEST_LINE));
-    this.begun.set(stream, rest);
+    this.begun.set(stream, copyOf(rest));
   };
 
   /** Logs what had no line end. */

@@ -36,8 +36,6 @@ interface Task {
   kind: TaskKind;
   /** Each run of a function has a number of its own. */
   run: number;
-  /** Seconds on the processor after which it is stopped. */
-  limit: number;
   /** Milliseconds on the processor so far. */
   used: number;
   /** The wait that it began last. */
@@ -62,7 +60,7 @@ export class Tasks {
     return this.running?.run;
   }
 
-  /** Seconds on the processor after which a task is stopped. Asked at each start, so that it can change. */
+  /** Seconds on the processor after which a task is stopped. Asked each time that one goes on, so that it can change. */
   limit: () => number = () => 10;
   /** Told when the engine cannot go on: the state cannot be trusted any more. */
   onBroken: (failure: PolicyError) => void = () => {};
@@ -156,7 +154,6 @@ export class Tasks {
     const task = this.idle.pop() ?? this.create();
     task.kind = kind;
     task.run = ++this.lastRun;
-    task.limit = kind === "description" ? CLEANUP : this.limit();
     task.used = 0;
     return task;
   }
@@ -165,7 +162,7 @@ export class Tasks {
     const { state } = this;
     const thread = state.api.lua_newthread(state.main);
     const anchor = state.reference(state.main);
-    return { thread, anchor, kind: "report", run: 0, limit: 0, used: 0, wait: 0, settle: undefined };
+    return { thread, anchor, kind: "report", run: 0, used: 0, wait: 0, settle: undefined };
   }
 
   /** Goes on with a parked task and tells the one who started it when it has ended. */
@@ -187,7 +184,8 @@ export class Tasks {
    */
   private resume(task: Task, args: number): boolean {
     const { api, main } = this.state;
-    const started = this.timeLimit.begin(task.limit, task.used, this.options.sliced);
+    const limit = task.kind === "description" ? CLEANUP : this.limit();
+    const started = this.timeLimit.begin(limit, task.used, this.options.sliced);
     this.running = task;
     let status;
     try {

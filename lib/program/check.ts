@@ -125,7 +125,9 @@ function takeInventory(loaded: Loaded, now: number, check: Check): Inventory {
     })),
     customStats: [...config.customStats],
     counters: Array.from(counters.dbs.values(), ({ shape: { name, window, windows, fields } }) => ({
-      ...{ name, seconds: window, windows },
+      name,
+      seconds: window,
+      windows,
       fields: Array.from(fields, ([field, { kind }]) => `${field} (${kind})`),
     })),
     proxies: describeProxies(config.outgoing.proxies),

@@ -9,7 +9,7 @@ import { ControlError } from "../control/session.ts";
 import type { DeviceParser } from "../device/device.ts";
 import { RegexesFileError } from "../device/regexes-file.ts";
 import { importFiles } from "../import/program.ts";
-import { escapeControls, Log, tracebackLines } from "../log/log.ts";
+import { escapeControls, Log, messageLines, tracebackLines } from "../log/log.ts";
 import { takesColours } from "../log/standard-output.ts";
 import { replay } from "../replay/program.ts";
 import { RecordError } from "../replay/recorder.ts";
@@ -88,7 +88,8 @@ function describe(error: Error): string[] {
   if (error instanceof UsageError) return [`trackalert: ${error.message}`];
   // It was described by the process that failed.
   if (error instanceof DetachError) return error.message.split("\n");
-  return [escapeControls(error.message), ...(error instanceof ConfigError ? tracebackLines(error.traceback) : [])];
+  if (error instanceof ConfigError) return [...messageLines(error.message), ...tracebackLines(error.traceback)];
+  return [escapeControls(error.message)];
 }
 
 /**
@@ -112,7 +113,7 @@ async function check({ config, regexes, json, strict }: CheckOptions): Promise<n
   const outcome = await checkConfig(configFile(config), regexes, systemClock);
   const failed = outcome.errors.length > 0 || (strict && outcome.warnings.length > 0);
   console.log(json ? JSON.stringify(outcome, null, 2) : formatCheck(outcome, failed).join("\n"));
-  if (!json) for (const error of outcome.errors) console.error(escapeControls(error));
+  if (!json) for (const line of outcome.errors.flatMap(messageLines)) console.error(line);
   return failed ? EXIT_FAILURE : 0;
 }
 
@@ -124,7 +125,9 @@ async function runImport({ files, config, regexes, ...options }: ImportCommand):
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
   return importFiles(files, {
     ...options,
-    ...{ config: configFile(config), clock: systemClock, signal: stop.signal },
+    config: configFile(config),
+    clock: systemClock,
+    signal: stop.signal,
     parseDevice: (protocol, id) => devices.parse(protocol, id),
     print: (line) => console.log(line),
     printAside: (line) => void process.stderr.write(`${line}\n`),

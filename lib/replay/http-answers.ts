@@ -7,7 +7,8 @@ import type { HttpAnswer } from "./fixture.ts";
 
 /** Entries for the same requests: they answer in turn, and the last of them goes on answering. */
 interface Sequence {
-  pattern: RegExp;
+  /** In which `*` stands for anything. */
+  url: string;
   method: string | undefined;
   answers: HttpAnswer[];
 }
@@ -30,7 +31,7 @@ export class HttpAnswers implements HttpClient {
       const key = `${method ?? "*"} ${url}`;
       const sequence = this.sequences.get(key);
       if (sequence) sequence.answers.push(answer);
-      else this.sequences.set(key, { pattern: toPattern(url), method, answers: [answer] });
+      else this.sequences.set(key, { url, method, answers: [answer] });
     }
   }
 
@@ -49,17 +50,35 @@ export class HttpAnswers implements HttpClient {
 
   private find({ url: { href }, method }: HttpRequest): HttpAnswer | undefined {
     for (const sequence of this.sequences.values()) {
-      const { pattern, answers } = sequence;
-      if ((sequence.method ?? method.toUpperCase()) !== method.toUpperCase() || !pattern.test(href)) continue;
+      const { url, answers } = sequence;
+      if ((sequence.method ?? method.toUpperCase()) !== method.toUpperCase() || !matches(url, href)) continue;
       return answers.length > 1 ? answers.shift() : answers[0];
     }
     return undefined;
   }
 }
 
-/** An URL without a path is written without its slash, too. */
-const toPattern = (url: string): RegExp =>
-  new RegExp(`^${url.split("*").map(RegExp.escape).join(".*")}${/^https?:\/\/[^/*]+$/.test(url) ? "/?" : ""}$`);
+/**
+ * Whether a URL is one that a pattern stands for, in which `*` is anything. The parts are looked for from left to right, each
+ * where it comes first: a regular expression would try all places of all parts. An URL without a path is written without its
+ * slash, too.
+ */
+function matches(pattern: string, url: string): boolean {
+  if (WITHOUT_PATH.test(pattern) && url === `${pattern}/`) return true;
+  const [first, ...rest] = pattern.split("*");
+  const last = rest.pop();
+  if (last === undefined) return url === first;
+  if (!url.startsWith(first!)) return false;
+  let at = first!.length;
+  for (const part of rest) {
+    const found = url.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return url.length - last.length >= at && url.endsWith(last);
+}
+
+const WITHOUT_PATH = /^https?:\/\/[^/*]+$/;
 
 const toResponse = ({ status, headers, body }: HttpAnswer): HttpResponse => ({
   status,

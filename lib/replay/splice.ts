@@ -19,7 +19,9 @@ export class Splice {
     this.lineEnd = text.includes("\r\n") ? "\r\n" : "\n";
     const [first] = this.root.items as Pair[];
     const start = (first!.key as Node).range![0];
-    this.indentation = this.root.flow ? "" : /[ ]*$/.exec(text.slice(0, start))![0];
+    let margin = start;
+    while (text[margin - 1] === " ") margin--;
+    this.indentation = this.root.flow ? "" : text.slice(margin, start);
     if (this.root.flow) return;
     for (const pair of this.root.items as Pair[]) this.places.set(pair, this.placeOf(pair));
   }

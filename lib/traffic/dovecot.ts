@@ -49,7 +49,9 @@ export const dovecotReader =
     const session = fields.get("session");
     const body: Record<string, unknown> = {
       t: found.time / 1000,
-      ...{ login, success, tls },
+      login,
+      success,
+      tls,
       remote: fields.get("rip"),
       protocol: service[1] === "managesieve" ? "sieve" : service[1],
       ...(session && { session_id: session.slice(1, -1) }),

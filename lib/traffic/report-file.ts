@@ -43,9 +43,12 @@ interface ReportFileOptions {
 const toMilliseconds = (t: number): number => Math.ceil(t * 1000 - 0.001);
 
 export class ReportFile implements AsyncDisposable {
-  private readonly window = new Heap<{ event: ReportEvent; size: number }>();
+  private readonly window = new Heap<{ event: ReportEvent; size: number; end: number }>();
   private readonly lines: AsyncGenerator<Line>;
   private bytesAhead = 0;
+  /** Bytes of the content up to the last line that was read, and to the last one whose report was handed out. */
+  private readTo = 0;
+  private takenTo = 0;
   private ended = false;
   private previous: number;
 
@@ -70,7 +73,8 @@ export class ReportFile implements AsyncDisposable {
 
   /** Bytes on the disk: those whose reports have been handed out, about, and all. */
   get taken(): number {
-    return this.content.taken;
+    const isAhead = this.window.size > 0 && this.readTo > 0;
+    return this.content.taken * (isAhead ? this.takenTo / this.readTo : 1);
   }
 
   get size(): number {
@@ -88,8 +92,9 @@ export class ReportFile implements AsyncDisposable {
 
   /** The next report. */
   take(): ReportEvent {
-    const { event, size } = this.window.pop()!;
+    const { event, size, end } = this.window.pop()!;
     this.bytesAhead -= size;
+    this.takenTo = Math.max(this.takenTo, end);
     return event;
   }
 
@@ -100,11 +105,12 @@ export class ReportFile implements AsyncDisposable {
 
   private add(line: Line): void {
     const { lineRead = () => true } = this.options;
+    this.readTo = line.end;
     const event = this.read(line);
     if (!lineRead(line, event) || !event) return;
     const size = line.text.length;
     this.bytesAhead += size;
-    this.window.push(event.time, { event, size });
+    this.window.push(event.time, { event, size, end: line.end });
   }
 
   private read(line: Line): ReportEvent | undefined {

@@ -44,7 +44,11 @@ export const sshdReader =
     if (!peer) throw new BodyError("no 'from ADDRESS port N ssh2' after the user's name");
     const body: Record<string, unknown> = {
       t: found.time / 1000,
-      ...{ login: text.slice(0, at), remote: peer[1], success, protocol: "ssh", attrs: { method: event[2] } },
+      login: text.slice(0, at),
+      remote: peer[1],
+      success,
+      protocol: "ssh",
+      attrs: { method: event[2] },
     };
     return count === 0 ? undefined : { body: body as JsonObject, count };
   };

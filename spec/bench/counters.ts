@@ -1,5 +1,5 @@
 /**
- * `bun run bench:counters`: what twAdd and twGet cost from Lua, and what a million keys take: two int fields and one hll, 6
+ * `bun run bench:memory`: what twAdd and twGet cost from Lua, and what a million keys take: two int fields and one hll, 6
  * windows.
  *
  * Options: --keys N (1000000), --values N (3) different ones a key.

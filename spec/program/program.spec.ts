@@ -216,6 +216,11 @@ describe("a configuration that cannot be used ends the start with exit 1 and not
       /spec\.conf:1: setCustomEndpoint: 'report' is a built-in command/,
     ],
     ["loads a file that is not there", "dofile('gone.lua')", /gone\.lua/],
+    [
+      "asks for a module that is not there",
+      "require 'none'",
+      /not found; .*\n  no none\.lua or none\/init\.lua in \., /,
+    ],
     ["loops", "setReportTimeout(0.1) while true do end", /spec\.conf:1: stopped after 0\.1 s on the processor/],
   ])("one that %s", async (_, text, message) => {
     using conf = configuration(text);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import { parseAddress, parseNetmask } from "../../lib/address/address.ts";
 import { defaultConfig } from "../../lib/config.ts";
+import { runLines } from "../../lib/console/lines.ts";
 import { DeviceParser } from "../../lib/device/device.ts";
 import { readRegexesFile } from "../../lib/device/regexes-file.ts";
 import { Access } from "../../lib/http/access.ts";
@@ -10,8 +11,10 @@ import { prefersGzip } from "../../lib/http/encoding.ts";
 import { routeOf } from "../../lib/http/route.ts";
 import { escapeControls, formatFields } from "../../lib/log/log.ts";
 import { readEndpointArgs, readLoginTuple } from "../../lib/login-tuple.ts";
+import { HttpAnswers } from "../../lib/replay/http-answers.ts";
 import { type ByteString, percentDecode, toByteString, toText } from "../../lib/text/byte-string.ts";
 import { parseJson } from "../../lib/text/json.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 import { parseDuration } from "../../lib/time/schedule.ts";
 import { readRetryAfter } from "../../lib/webhooks/retry-after.ts";
 import { startEngine } from "./engine.ts";
@@ -60,10 +63,23 @@ const readers: Record<string, (text: ByteString) => unknown> = {
       ["key", text],
       [text.slice(0, 1000), "value"],
     ]),
-  report: (text) => readLoginTuple(parseJson(toByteString(JSON.stringify({ login: text, remote: text }))), 0, () => []),
+  report: (text) => readLoginTuple(parseJson(toByteString(JSON.stringify({ remote: text }))), 0, () => []),
   attributes: (text) => readEndpointArgs(parseJson(toByteString(JSON.stringify({ attrs: { [text]: "" } })))),
   devices: (text) => PROTOCOLS.map((protocol) => parsers.map((parser) => parser.parse(protocol, text))),
 };
+
+/** A fixture's pattern of many parts, each of which could be in many places. */
+const pattern = {
+  url: `http://h/${"*a".repeat(20)}*b`,
+  method: undefined,
+  status: 200,
+  headers: [],
+  body: Buffer.of(),
+};
+const answers = new HttpAnswers([pattern], { clock: systemClock, asked: () => {} });
+const request = { method: "GET", headers: [], body: undefined, timeout: 1, tls: {} };
+readers["a replay's requests"] = (text) =>
+  answers.request({ ...request, url: { href: `http://h/${text}` } as URL }).catch(() => {});
 
 for (const [name, read] of Object.entries(readers)) {
   console.log(name);
@@ -75,6 +91,16 @@ for (const [name, read] of Object.entries(readers)) {
     }
   }
 }
+
+console.log("standard input");
+async function* byteByByte(): AsyncGenerator<Uint8Array> {
+  for (let i = 0; i < MEGABYTE / 2; i++) yield Buffer.from(" ");
+}
+await runLines(
+  byteByByte(),
+  async (chunk) => chunk,
+  async () => {},
+);
 
 console.log("Lua");
 const lua = await startEngine(join(import.meta.dir, "..", ".."));

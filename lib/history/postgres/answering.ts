@@ -165,8 +165,11 @@ export class Answering {
     const known = (raw: Raw): number | null => (raw === null ? null : Number(raw));
     return (await all(session, { text, values: [since, finite(before)] })).map(
       ([hour, reports, failures, logins, addresses]) => ({
-        ...{ hour: Number(hour), reports: Number(reports), failures: Number(failures) },
-        ...{ logins: known(logins!), addresses: known(addresses!) },
+        hour: Number(hour),
+        reports: Number(reports),
+        failures: Number(failures),
+        logins: known(logins!),
+        addresses: known(addresses!),
       }),
     );
   }
@@ -197,7 +200,9 @@ export class Answering {
   private async imported(session: Session): Promise<Imported[]> {
     const text = `select head, length, position, ahead from ${SCHEMA}.imports`;
     return (await all(session, { text, values: [] })).map(([head, length, position, ahead]) => ({
-      ...{ head: valueOf(head!) as ByteString, length: Number(length), position: Number(position) },
+      head: valueOf(head!) as ByteString,
+      length: Number(length),
+      position: Number(position),
       ahead: JSON.parse(valueOf(ahead!) as string) as number[],
     }));
   }

@@ -179,7 +179,9 @@ export class PostgresProfiles {
   private async addEntries(run: Run, tallies: LoginTally[]): Promise<{ login: string; feature: string }[]> {
     const list = tallies.flatMap(({ login, entries }) =>
       entries.map(({ feature, value, ...entry }) => ({
-        ...{ login: hex(login), feature: hex(feature), value: hex(value) },
+        login: hex(login),
+        feature: hex(feature),
+        value: hex(value),
         ...entry,
       })),
     );

@@ -74,7 +74,11 @@ export function readTarget(text: string, env: Record<string, string | undefined>
   return {
     shown: escapeControls(`postgres://${user}@${place}/${database}`),
     host: socket === undefined ? host : undefined,
-    ...{ socket, port, user, database, password },
+    socket,
+    port,
+    user,
+    database,
+    password,
     parameters: searchParams.toString(),
   };
 }

@@ -204,7 +204,9 @@ export class Answering {
       values: [],
     });
     return found.map(([head, length, position, ahead]) => ({
-      ...{ head: fromBytes(head), length, position },
+      head: fromBytes(head),
+      length,
+      position,
       ahead: JSON.parse(ahead) as number[],
     }));
   }

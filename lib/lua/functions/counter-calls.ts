@@ -132,15 +132,13 @@ export class CounterCalls {
     if (field instanceof IntField) {
       const n = sign * readAmount(call, 3, name, target, Number.MAX_SAFE_INTEGER);
       const record = this.findOrAdd(call, number, db);
-      const slot = db.slotOfNow(record);
-      return slot === undefined ? undefined : field.add(record, slot, n);
+      return field.add(record, db.newestSlot(record), n);
     }
     this.hashValue(call, 3, name, target);
     const { low, high } = db.hash;
     const n = sign * (call.has(4) ? readAmount(call, 4, name, target, MOST_OF_A_VALUE) : 1);
     const record = this.findOrAdd(call, number, db);
-    const slot = db.slotOfNow(record);
-    if (slot !== undefined) field.addValue(record, slot, low, high, n);
+    field.addValue(record, db.newestSlot(record), low, high, n);
   }
 
   /** Arguments: the field, the key, and for countmin perhaps a value. */

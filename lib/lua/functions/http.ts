@@ -91,7 +91,7 @@ function readRequest(call: Call, directory: string): HttpRequest {
       headers,
       body: body === undefined ? undefined : Buffer.from(body, "latin1"),
       timeout,
-      tls: readTls(optional(table, "tls", "table") ?? new Map(), directory),
+      tls: readTls(optional(table, "tls", "table"), directory),
     };
   } catch (error) {
     if (error instanceof LuaError) throw call.wrong(1, error.message);
@@ -99,7 +99,8 @@ function readRequest(call: Call, directory: string): HttpRequest {
   }
 }
 
-function readTls(table: LuaTable, directory: string): TlsChoice {
+function readTls(table: LuaTable | undefined, directory: string): TlsChoice {
+  if (!table) return {};
   try {
     checkKeys(table, TLS_KEYS);
     return readTlsChoice(table, directory, "");

@@ -5,7 +5,7 @@
 -- it is complete. https goes from https to http only with redirect = "all"; credentials stay with the host they are for.
 local parts = ...
 local error, type, pairs, format, tostring, tonumber = error, type, pairs, string.format, tostring, tonumber
-local lower, match, upper, concat = string.lower, string.match, string.upper, table.concat
+local find, lower, match, upper, concat = string.find, string.lower, string.match, string.upper, table.concat
 local http_request = parts.http_request
 local ltn12, url, mime = parts.module("ltn12"), parts.module("socket.url"), parts.module("mime")
 local read_keys = parts.module("socket.http.keys")
@@ -77,9 +77,15 @@ local function read_source(request)
   return concat(chunks)
 end
 
+-- A text without the blanks around it; nil when there is nothing else. In one pattern it would take time by their square.
+local function trim(text)
+  local first = find(text, "%S")
+  return first and match(text, ".*%S", first)
+end
+
 -- The redirect's target, when it is to be followed.
 local function target(request, place, method, code, headers, count)
-  local location = REDIRECTS[code] and headers.location and match(headers.location, "^%s*(.*%S)")
+  local location = REDIRECTS[code] and trim(headers.location or "")
   if not location or request.redirect == false then return nil end
   if method ~= "GET" and method ~= "HEAD" then return nil end
   local most = request.maxredirects

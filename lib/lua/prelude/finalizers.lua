@@ -3,10 +3,11 @@
 local wrong_type = ...
 local rawget, rawset, type, pcall, error = rawget, rawset, type, pcall, error
 
--- Lua looks for __gc at the moment the metatable is set, and only then.
+-- Lua looks for __gc at the moment the metatable is set, and only then; false is one that may be filled in later.
 local function set_without_finalizer(set, value, metatable)
-  local finalizer = type(metatable) == "table" and rawget(metatable, "__gc")
-  if not finalizer then return set(value, metatable) end
+  local finalizer
+  if type(metatable) == "table" then finalizer = rawget(metatable, "__gc") end
+  if finalizer == nil then return set(value, metatable) end
   rawset(metatable, "__gc", nil)
   local ok, result = pcall(set, value, metatable)
   rawset(metatable, "__gc", finalizer)

@@ -1,6 +1,6 @@
 -- `math` as LuaJIT has it.
 local host, check_number, blamed = ...
-local pcall, select, tonumber, pack, unpack_bytes = pcall, select, tonumber, string.pack, string.unpack
+local pcall, tonumber, pack, unpack_bytes = pcall, tonumber, string.pack, string.unpack
 local atan, fmod, floor, tointeger, number_type, huge =
   math.atan, math.fmod, math.floor, math.tointeger, math.type, math.huge
 local random, randomseed = math.random, math.randomseed
@@ -33,13 +33,13 @@ math.fmod, math.mod = remainder("fmod"), remainder("mod")
 -- From numbers with a fraction, and from an interval that is empty, 5.4 has nothing to give.
 function math.random(...)
   local low, high = ...
-  if select("#", ...) == 1 then
-    low, high = 1, low
+  local one, other = number_type(low), number_type(high)
+  if high == nil and one == "float" then
+    return floor(random() * low) + 1
+  elseif one and other and (one == "float" or other == "float" or low > high) then
+    return floor(random() * (high - low + 1)) + low
   end
-  low, high = tonumber(low), tonumber(high)
-  local odd = low and high and (low > high or number_type(low) == "float" or number_type(high) == "float")
-  if not odd or (...) == 0 then return blamed("random", pcall(random, ...)) end
-  return floor(random() * (high - low + 1)) + low
+  return blamed("random", pcall(random, ...))
 end
 
 -- Any number will do: all its bits count.
