@@ -74,7 +74,7 @@ function formatRow(row: Row): string {
 
 const time = (seconds: number): string => formatTime(seconds * 1000);
 
-export function formatBytes(bytes: number): string {
+function formatBytes(bytes: number): string {
   const unit = Math.max(0, Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), UNITS.length - 1));
   return `${unit === 0 ? bytes : (bytes / 1024 ** unit).toFixed(1)} ${UNITS[unit]}`;
 }

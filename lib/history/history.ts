@@ -12,17 +12,21 @@ import { Counter, Gauge } from "../stats/metric.ts";
 import type { Metrics } from "../stats/metrics.ts";
 import type { ByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
+import type { Filter } from "./filter.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { type Learnt, levelValues, pairsOf, sizeOfLearnt } from "./profile.ts";
 import { QueryTimes } from "./query-times.ts";
+import type { Outcome } from "./questions.ts";
 import { riskScore } from "./risk.ts";
 import type { Row } from "./row.ts";
-import { type Outcome, Sender } from "./sender.ts";
+import { Sender } from "./sender.ts";
 import type { HistorySettings } from "./settings.ts";
 import type { Answers, Forgotten, Question, Store, Write } from "./store.ts";
 
 /** Rows of a login that are removed at once. */
 const FORGET_AT_ONCE = 1000;
+/** Rows that are read at once. */
+const PAGE = 1000;
 
 /** An answer, or why there is none, in words for a policy. */
 export type Result<A> = { answer: A } | { problem: string };
@@ -116,6 +120,19 @@ export class History {
     const outcome = await (beside ? this.sender.askBeside(question) : this.sender.ask(question));
     this.times.observe(question.ask, (clock.monotonic() - begun) / 1000);
     return toResult<Answers[A]>(outcome);
+  }
+
+  /** The newest rows, beside others' questions: a page at a time, so that what they take to be read holds nobody up. */
+  async allRows(filter: Filter, most: number): Promise<Result<Row[]>> {
+    const rows: Row[] = [];
+    while (rows.length < most) {
+      const n = Math.min(PAGE, most - rows.length);
+      const result = await this.ask({ ask: "rows", filter, n, skip: rows.length }, { beside: true });
+      if ("problem" in result) return result;
+      rows.push(...result.answer);
+      if (result.answer.length < n) break;
+    }
+    return { answer: rows };
   }
 
   /** Takes over what a success teaches. */

@@ -5,7 +5,7 @@ import { type ByteString, toByteString } from "../text/byte-string.ts";
  * What a column holds. A text is bytes, over {@link LONGEST_TEXT} its beginning and a hash; an address is 4 or 16 bytes in
  * the stores and text to policies.
  */
-export type ColumnType = "time" | "text" | "address" | "boolean" | "integer" | "number";
+type ColumnType = "time" | "text" | "address" | "boolean" | "integer" | "number";
 
 /** The columns, in the order of a {@link Row}. Those from `country` on come from `extra`, and may be missing. */
 export const COLUMNS = {

@@ -7,28 +7,14 @@
 import type { Log } from "../log/log.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
 import { Outbox, ROWS_A_TURN } from "./outbox.ts";
+import { type Asked, type Outcome, Questions } from "./questions.ts";
 import type { Row } from "./row.ts";
-import { type Question, type Reply, type Store, StoreError, type Write } from "./store.ts";
+import { type Question, type Store, StoreError, type Write } from "./store.ts";
 
 const MOST_TURNS = 4;
 /** Milliseconds until a store that is away is tried again; doubled each time, up to the second. */
 const FIRST_RETRY = 500;
 const LONGEST_RETRY = 30_000;
-/** Milliseconds that an answer may be late, over the time that the store itself takes care of; and between two looks. */
-const GRACE = 1000;
-
-/** What became of a question. */
-export type Outcome = Reply | { away: true };
-
-interface Asked {
-  question: Question;
-  /** How many entries were added before it: it goes with the last of them, or later. */
-  after: number;
-  /** Milliseconds of the monotonic clock when it is given up. */
-  deadline: number;
-  resolve: (outcome: Outcome) => void;
-}
-
 interface SenderOptions {
   clock: Clock;
   log: Log;
@@ -47,10 +33,7 @@ export class Sender {
   /** Whether the store takes turns. */
   private usable = false;
   private closed = false;
-  /** They wait for the turn that has the last of what was added before them. */
-  private readonly questions: Asked[] = [];
-  /** Those without an answer, in the order in which they will be given up. */
-  private readonly unanswered = new Set<Asked>();
+  private readonly questions: Questions;
   private turn = 0;
   private underWay = 0;
   /** Set from the first failure until all turns have come back. */
@@ -63,12 +46,12 @@ export class Sender {
   private saidAway = false;
   private droppedWhileAway = 0;
   private cancelCommit: CancelTimer | undefined;
-  private cancelSweep: CancelTimer | undefined;
   private cancelRetry: CancelTimer | undefined;
   private progress = Promise.withResolvers<void>();
 
   constructor(private readonly options: SenderOptions) {
     this.outbox = new Outbox((rows) => this.drop(rows));
+    this.questions = new Questions(options.clock, options.timeout);
   }
 
   get bytes(): number {
@@ -110,8 +93,7 @@ export class Sender {
   /** Asks a question that sees all that was added before. */
   ask(question: Question): Promise<Outcome> {
     if (!this.usable) return Promise.resolve({ away: true });
-    const { promise, resolve } = Promise.withResolvers<Outcome>();
-    this.questions.push(this.await(question, resolve));
+    const outcome = this.questions.wait(question, this.outbox.added);
     if (this.store!.isInline) this.pump();
     else if (!this.scheduled) {
       // What comes in one turn of the event loop travels together.
@@ -121,22 +103,22 @@ export class Sender {
         this.pump();
       });
     }
-    return promise;
+    return outcome;
   }
 
   /** Asks a question that may take long: beside the turns, when all that was added before is durable. */
   async askBeside(question: Question): Promise<Outcome> {
     if (!(await this.flush())) return { away: true };
-    const { promise, resolve } = Promise.withResolvers<Outcome>();
-    const asked = this.await(question, resolve);
+    const { questions } = this;
+    const { asked, outcome } = questions.begin(question, this.outbox.added);
     this.store!.ask(question).then(
-      (reply) => this.answer(asked, reply),
+      (reply) => questions.answer(asked, reply),
       (error: unknown) => {
-        this.answer(asked, { away: true });
+        questions.answer(asked, { away: true });
         this.fail(error as StoreError, undefined);
       },
     );
-    return promise;
+    return outcome;
   }
 
   /** Makes all durable that was added before. @returns whether it is */
@@ -173,34 +155,11 @@ export class Sender {
   async cut(): Promise<number> {
     this.closed = true;
     this.usable = false;
-    for (const cancel of [this.cancelCommit, this.cancelSweep, this.cancelRetry]) cancel?.();
-    this.giveUpAll();
+    for (const cancel of [this.cancelCommit, this.cancelRetry]) cancel?.();
+    this.questions.stop();
     await this.store?.close();
     return this.outbox.rowCount;
   }
-
-  private await(question: Question, resolve: Asked["resolve"]): Asked {
-    const { clock, timeout } = this.options;
-    const asked = { question, after: this.outbox.added, resolve, deadline: clock.monotonic() + timeout + GRACE };
-    this.unanswered.add(asked);
-    this.cancelSweep ??= clock.after(GRACE, this.sweep);
-    return asked;
-  }
-
-  private answer(asked: Asked, outcome: Outcome): void {
-    if (this.unanswered.delete(asked)) asked.resolve(outcome);
-  }
-
-  /** Gives up questions that are overdue: the store may not answer at all. */
-  private readonly sweep = (): void => {
-    const { clock } = this.options;
-    this.cancelSweep = undefined;
-    for (const asked of this.unanswered) {
-      if (asked.deadline > clock.monotonic()) break;
-      this.answer(asked, { timeout: true });
-    }
-    if (this.unanswered.size > 0) this.cancelSweep = clock.after(GRACE, this.sweep);
-  };
 
   private added(): void {
     if (this.outbox.waitingCount >= ROWS_A_TURN) this.pump();
@@ -218,7 +177,7 @@ export class Sender {
       const turn = this.turn + 1;
       const writes = this.outbox.take(turn, this.mark !== undefined);
       if (writes.length > 0 && this.mark) writes.push(...this.mark());
-      const questions = this.takeQuestions();
+      const questions = this.questions.take(this.outbox.taken);
       const commit =
         (this.commitDue && this.outbox.gone < this.outbox.added) ||
         questions.some(({ question }) => question.ask === "forget");
@@ -229,14 +188,6 @@ export class Sender {
     }
   }
 
-  /** Those that see, when they are sent now, all that was added before them; without those that are given up. */
-  private takeQuestions(): Asked[] {
-    const { questions, outbox } = this;
-    const first = questions.findIndex(({ after }) => after > outbox.taken);
-    const ready = questions.splice(0, first < 0 ? questions.length : first);
-    return ready.filter((asked) => this.unanswered.has(asked));
-  }
-
   private send(turn: number, writes: Write[], asked: Asked[], commit: boolean): void {
     this.underWay++;
     const questions = asked.map(({ question }) => question);
@@ -244,12 +195,12 @@ export class Sender {
       ({ replies, durable }) => {
         this.underWay--;
         if (durable) this.options.written(this.outbox.settle(turn));
-        for (const [i, one] of asked.entries()) this.answer(one, replies[i]!);
+        for (const [i, one] of asked.entries()) this.questions.answer(one, replies[i]!);
         this.proceed();
       },
       (error: unknown) => {
         this.underWay--;
-        for (const one of asked) this.answer(one, { away: true });
+        for (const one of asked) this.questions.answer(one, { away: true });
         this.fail(error as StoreError, turn);
       },
     );
@@ -259,7 +210,7 @@ export class Sender {
     this.progress.resolve();
     this.progress = Promise.withResolvers();
     if (this.failure) return this.recover();
-    if (this.questions.length > 0 || this.outbox.waitingCount >= ROWS_A_TURN || this.commitDue) this.pump();
+    if (this.questions.areWaiting || this.outbox.waitingCount >= ROWS_A_TURN || this.commitDue) this.pump();
     if (this.outbox.gone < this.outbox.added) this.added();
   }
 
@@ -267,13 +218,8 @@ export class Sender {
     if (this.closed) return;
     this.failure ??= { error, turn };
     this.usable = false;
-    this.giveUpAll();
+    this.questions.giveUpAll();
     this.proceed();
-  }
-
-  private giveUpAll(): void {
-    this.questions.length = 0;
-    for (const asked of this.unanswered) this.answer(asked, { away: true });
   }
 
   /** Once no turn is under way: opens the store anew, and has what was sent and is not durable wait again. */

@@ -3,7 +3,7 @@ import type { Filter } from "./filter.ts";
 import { HOUR } from "./sql.ts";
 
 /** What a series counts: rows, and where it can whole hours, whose totals outlive their rows. */
-export interface SeriesParts {
+interface SeriesParts {
   rows: Filter[];
   /** Hours that begin at or after the first and before the second, in seconds since 1970. */
   hours: { since: number; before: number } | undefined;

@@ -123,22 +123,22 @@ const isOfLogins = (one: Condition): one is Extract<Condition, { values: Value[]
 export const ROW_COLUMNS = [...COLUMN_NAMES, "more"].join();
 
 /** Answers rows, newest first unless asked otherwise; of one time the one that came last is the newest. */
-export function rowsSql({ filter, n, oldestFirst = false }: Asked<"rows">, dialect: Dialect): Sql {
+export function rowsSql({ filter, n, oldestFirst = false, skip = 0 }: Asked<"rows">, dialect: Dialect): Sql {
   const direction = oldestFirst ? "" : " desc";
-  const order = `order by t${direction}, id${direction} limit ?`;
-  const of = (some: Filter, ...more: Sql[]): Sql => {
+  const order = `order by t${direction}, id${direction} limit ? offset ?`;
+  const of = (some: Filter, most: number, from: number, ...more: Sql[]): Sql => {
     const { text, values } = where(some, dialect, ...more);
-    return sql(`select ${ROW_COLUMNS}, id from ${dialect.schema}reports${text} ${order}`, ...values, n);
+    return sql(`select ${ROW_COLUMNS}, id from ${dialect.schema}reports${text} ${order}`, ...values, most, from);
   };
   const logins = dialect.loginsApart ? filter.find(isOfLogins) : undefined;
   const apart = logins ? dialect.stored("login", logins.values) : [];
-  if (apart.length < 2 || apart.length > MOST_APART) return of(filter);
+  if (apart.length < 2 || apart.length > MOST_APART) return of(filter, n, skip);
   const others = filter.filter((one) => one !== logins);
   const { text, values } = join(
-    apart.map((login) => of(others, sql("login = ?", login))),
+    apart.map((login) => of(others, skip + n, 0, sql("login = ?", login))),
     ") union all (",
   );
-  return sql(`select * from ((${text})) as matched ${order}`, ...values, n);
+  return sql(`select * from ((${text})) as matched ${order}`, ...values, n, skip);
 }
 
 /** Answers `t` and `n` for each bucket that has rows. */

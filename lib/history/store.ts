@@ -32,7 +32,8 @@ export type Question =
   | { ask: "count"; filter: Filter; limit?: number }
   | { ask: "distinct"; column: Column; filter: Filter; limit?: number }
   | { ask: "top"; column: Column; filter: Filter; n: number }
-  | { ask: "rows"; filter: Filter; n: number; oldestFirst?: boolean }
+  /** @param skip so many that come before them */
+  | { ask: "rows"; filter: Filter; n: number; oldestFirst?: boolean; skip?: number }
   | { ask: "series"; bucket: number; filter: Filter }
   | { ask: "totals"; since: number; before: number }
   /** Finished hours whose different logins and addresses are to be counted. */

@@ -306,8 +306,8 @@ describe.skipIf(noPostgres !== "")(`PostgreSQL${noPostgres}`, () => {
     await using history = await openHistory(storeAt(await server.database()), { batch: 0.02 });
     let added = 0;
     const load = setInterval(() => {
-      for (let i = 0; i < 50; i++) history.history.add(row({ t: START + added++, login: bytes(`login${added % 7}`) }));
-    }, 1);
+      for (let i = 0; i < 10; i++) history.history.add(row({ t: START + added++, login: bytes(`login${added % 7}`) }));
+    }, 3);
     const more = async (): Promise<void> => {
       const enough = added + 1000;
       await until(() => added > enough);

@@ -7,7 +7,7 @@ import { type Bound, HOUR, ROW_COLUMNS } from "../sql.ts";
 import { type Dictionaries, toBlob } from "./dictionary.ts";
 
 /** Columns that hold the number of a text. */
-export const IS_TEXT = COLUMN_NAMES.map((column) => COLUMNS[column] === "text" && column !== "login");
+const IS_TEXT = COLUMN_NAMES.map((column) => COLUMNS[column] === "text" && column !== "login");
 
 export class RowWriter {
   private readonly insert: Statement;

@@ -96,7 +96,7 @@ const MIGRATIONS: readonly string[] = [
   `,
 ];
 
-export const NEWEST = MIGRATIONS.length;
+const NEWEST = MIGRATIONS.length;
 
 /** The file is not to be touched: the message says what it is and what to do. */
 export class ForeignFileError extends Error {

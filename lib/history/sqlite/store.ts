@@ -3,7 +3,7 @@ import { Database, type Statement } from "bun:sqlite";
 import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
-import { createFile, isCorrupt, moveAside } from "../../sqlite/file.ts";
+import { createFile, moveAside } from "../../sqlite/file.ts";
 import { stopwatch } from "../../time/clock.ts";
 import {
   type Question,
@@ -17,9 +17,10 @@ import {
 } from "../store.ts";
 import { Answering } from "./answering.ts";
 import { Dictionaries, toBlob } from "./dictionary.ts";
+import { concernsFile, storeProblem } from "./problem.ts";
 import { Profiles } from "./profiles.ts";
 import { RowWriter } from "./row-writer.ts";
-import { ForeignFileError, migrate, versionOf } from "./schema.ts";
+import { migrate, versionOf } from "./schema.ts";
 import { Tidier } from "./tidier.ts";
 
 /** Milliseconds that another process may hold the file before it counts as away. */
@@ -27,7 +28,7 @@ const BUSY = 2000;
 /** Kibibytes of pages kept in memory. */
 const CACHE = 65_536;
 /** Pages in the write-ahead log that make SQLite move them into the file. */
-const LOG_PAGES = 4096;
+const LOG_PAGES = 16_384;
 const PAGE = 4096;
 /** Bytes of a file that is read as a whole when it is opened, to see whether it is well. */
 const CHECKED_WHOLE = 64 * 1024 ** 2;
@@ -81,7 +82,7 @@ export class SqliteStore {
       return 0;
     } catch (error) {
       database?.close();
-      throw this.problem(error, true);
+      throw storeProblem(error, path, true);
     }
   }
 
@@ -205,9 +206,8 @@ export class SqliteStore {
     try {
       return answering.reply(question);
     } catch (error) {
-      const { code = "", message } = error as NodeJS.ErrnoException;
-      if (/^SQLITE_(?!ERROR|CONSTRAINT|MISMATCH|RANGE|TOOBIG|INTERRUPT)/.test(code)) throw error;
-      return { failed: message };
+      if (concernsFile(error)) throw error;
+      return { failed: (error as Error).message };
     }
   }
 
@@ -230,27 +230,7 @@ export class SqliteStore {
     } catch {
       // SQLite has rolled back by itself.
     }
-    return this.problem(error, false);
-  }
-
-  private problem(error: unknown, opening: boolean): StoreError {
-    if (error instanceof StoreError) return error;
-    const { path } = this.options;
-    const { code = "", message } = error as NodeJS.ErrnoException;
-    if (error instanceof ForeignFileError) return new StoreError("unusable", `${path}: ${message}`);
-    if (code.startsWith("SQLITE_NOTADB")) {
-      return new StoreError(opening ? "unusable" : "corrupt", `${path}: it is no SQLite database: move it away`);
-    }
-    if (isCorrupt(error)) return new StoreError("corrupt", `${path}: it is corrupt (${message})`);
-    if (/^SQLITE_(BUSY|LOCKED)/.test(code)) return new StoreError("away", `${path}: another process has it locked`);
-    if (opening && /^SQLITE_(READONLY|CANTOPEN|PERM|AUTH)|^E[A-Z]+$/.test(code)) {
-      return new StoreError("unusable", `${path}: it cannot be written: ${message}`);
-    }
-    if (code.startsWith("SQLITE_FULL")) return new StoreError("away", `${path}: the disk is full`);
-    if (/^SQLITE_(READONLY|CANTOPEN|PERM|AUTH|IOERR|NOMEM|PROTOCOL|SCHEMA)/.test(code)) {
-      return new StoreError("away", `${path}: ${message}`);
-    }
-    return new StoreError("misuse", `${path}: ${message}`);
+    return storeProblem(error, this.options.path, false);
   }
 }
 

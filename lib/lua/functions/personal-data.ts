@@ -28,7 +28,7 @@ export const personalDataFunctions = ({ history, elsewhere }: HistoryAccess): Wa
     async begin(call) {
       const login = loginAt(call);
       const filter: Filter = [{ column: "login", values: [login] }];
-      const rows = await history().ask({ ask: "rows", filter, n: MOST_EXPORTED }, { beside: true });
+      const rows = await history().allRows(filter, MOST_EXPORTED);
       if ("problem" in rows) return returned(rows, () => undefined);
       const profile = await history().ask({ ask: "profile", login }, { beside: true });
       return returned(profile, (features) =>
