@@ -52,33 +52,6 @@ setBackground("name", function() end) -- (C) a function that is run by the clock
 cronScheduleBackgroundFunc("*/5 * * * *", "name") -- (C) five fields in local time, or @hourly, @daily …
 -- Both day fields given means either, unless one begins with a star: then both must match, as in Vixie cron. TZ may be rules, too.
 intervalScheduleBackgroundFunc("00:05:00", "name") -- (C) hours:minutes:seconds; first after one interval, never overlapping
--- Counters: how many, and how many different, in the last minutes to weeks, for each key. wforce's StringStatsDB, by its names.
--- They live outside Lua's memory; with a state directory they are kept over restarts (a kill loses the last minute at most).
--- A count is gone between seconds × (windows - 1) and seconds × windows after it was made.
-newStringStatsDB("name", 600, 6, { attempts = "int", passwords = "hll", of_each = "countmin" }) -- (C) seconds of a window, windows
-newShardedStringStatsDB("another", 600, 6, { attempts = "int" }, 10) -- (C) the same here
-setHLLBits(6) -- (C) of dbs made after it: 4 to 16; 64 different values of a window are exact all the same
-setCountMinBits(0.05, 0.2) -- (C) the error of a countmin, and how often it may be passed
-local counts = getStringStatsDB("name") -- a name that nobody made: an error in the log, and a db that counts nothing
-counts:twAdd("key", "attempts", 1) -- keys and values: strings, numbers, addresses; a key that is an address is masked by the prefix
-counts:twAdd(newCA("192.0.2.1"), "passwords", "one of the different values")
-counts:twAdd("key", "of_each", "a value that is counted")
-counts:twSub("key", "attempts", 1) -- int, countmin
-counts:twGet("key", "attempts") -- over all windows: the sum; of an hll how many different values
-counts:twGet("key", "of_each", "a value that is counted") -- how often that came; without a value all of them
-counts:twGetCurrent("key", "attempts") -- the newest window
-counts:twGetWindows("key", "attempts") -- a list, newest first
-counts:twResetField("key", "attempts")
-counts:twReset("key") -- whether it was there
-counts:twGetSize() -- keys
-counts:twSetMaxSize(500000) -- (C) over it the key used longest ago goes
-counts:twSetv4Prefix(32) -- (C)
-counts:twSetv6Prefix(128) -- (C)
-counts:twGetv4Prefix()
-counts:twGetv6Prefix()
-counts:twSetExpireSleep(250) -- (C) accepted
-counts:twEnableReplication() -- (C) accepted: each daemon counts for itself
-
 addCustomStat("name") -- (C) declares a counter
 incCustomStat("name") -- counts
 durationToSeconds("00:05:00") -- h[h…][:mm][:ss] in seconds; 0 and an error in the log when it is none
@@ -86,6 +59,36 @@ durationToSeconds("00:05:00") -- h[h…][:mm][:ss] in seconds; 0 and an error in
 -- A login tuple, lt, has
 --   t (seconds since 1970), remote (a ComboAddress), login, pwhash, success, policy_reject, tls, protocol, session_id,
 --   fail_type, device_id, device_attrs (string → string), attrs (string → string), attrs_mv (string → list of strings)
+
+--- Counters: wforce's StringStatsDB -----------------------------------------------------------------------------------
+
+-- For each key, how many, how many different values and how often each, in windows that pass with time: here six of ten minutes,
+-- so that a count is gone between 50 and 60 minutes after it was made. They live in memory; with setStateDir they are saved
+-- every minute and at the stop, in counters.bin. Up to 64 different values of a field are exact, more are estimated.
+newStringStatsDB("OneHourDB", 600, 6, { logins = "int", addresses = "hll", countries = "countmin" }) -- (C) name, seconds, windows
+newShardedStringStatsDB("OneDayDB", 3600, 24, { logins = "int" }, 10) -- (C) the same here
+setHLLBits(6) -- (C) of dbs made after it: 4 to 16, an error of 13 % with 6, half of that with 8, a quarter with 10
+setCountMinBits(0.05, 0.2) -- (C) the same: by how many of all counts a value may seem too frequent, and how likely
+local counts = getStringStatsDB("OneHourDB") -- a StringStatsDB; an unknown name is an error in the log, and a db that counts nothing
+-- A key is a string, a number or a ComboAddress, which stands for its network. A value is one, too: an address without port.
+counts:twAdd("joe", "logins", 1) -- int: adds
+counts:twAdd("joe", "addresses", ca) -- hll: one more different value
+counts:twAdd("joe", "countries", "NL", 1) -- countmin: one more of that value, or so many
+counts:twSub("joe", "logins", 1) -- int: takes away; countmin: one less of that value, or so many
+counts:twGet("joe", "logins") -- over all windows: the sum; hll: how many different values; countmin: of all values
+counts:twGet("joe", "countries", "NL") -- countmin: how often that value
+counts:twGetCurrent("joe", "logins") -- the same of the newest window
+counts:twGetWindows("joe", "logins") -- a list of all windows, newest first
+counts:twReset("joe") -- removes the key; whether it was there
+counts:twResetField("joe", "logins")
+counts:twGetSize() -- how many keys
+counts:twSetMaxSize(500000) -- (C) over it the key used longest ago goes
+counts:twSetv4Prefix(24) -- (C) bits of the networks that addresses stand for: 32 unless set
+counts:twSetv6Prefix(64) -- (C) 128 unless set
+counts:twGetv4Prefix()
+counts:twGetv6Prefix()
+counts:twSetExpireSleep(250) -- (C) accepted: nothing sleeps
+counts:twEnableReplication() -- (C) accepted: there is nobody to replicate to
 
 --- Logging: a message, and perhaps a table of values ------------------------------------------------------------------
 

@@ -4,13 +4,15 @@ import { dirname, resolve } from "node:path";
 
 import { BUILT_IN_COMMANDS, type Config, defaultConfig } from "../config.ts";
 import { Counters } from "../counters/counters.ts";
+import { HASH_KEY_BYTES } from "../counters/keyed-hash.ts";
+import { addCounterMetrics } from "../counters/metrics.ts";
 import { History } from "../history/history.ts";
 import type { Log } from "../log/log.ts";
 import { disk } from "../lua/disk.ts";
 import { Engine, shortChunkName } from "../lua/engine.ts";
 import { FileLayer } from "../lua/file-layer.ts";
 import { consoleCommands } from "../lua/functions/console.ts";
-import { countersConfiguration, countersConsole } from "../lua/functions/counters.ts";
+import { counterConfiguration } from "../lua/functions/counters.ts";
 import { daemonFunctions, startFunctions } from "../lua/functions/daemon.ts";
 import { geoipConfiguration } from "../lua/functions/geoip.ts";
 import { getHistory, newHistory } from "../lua/functions/history-config.ts";
@@ -37,7 +39,7 @@ export interface Loaded {
   engine: Engine;
   metrics: Metrics;
   stats: Stats;
-  /** Nothing is read or written before they are opened. */
+  /** In memory; a SnapshotFile saves them. */
   counters: Counters;
   /** Nothing is sent before it is opened. */
   webhooks: WebHookDelivery;
@@ -108,8 +110,9 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const outgoing = new Outgoing(config.outgoing, () => config.webhooks.hooks.map(({ tls }) => tls));
   for (const problem of config.outgoing.proxies.problems) log.warn(problem);
   // In a replay two runs must be alike.
-  const seed = isolation && !isolation.lasting ? 0 : crypto.getRandomValues(new Int32Array(1))[0]!;
-  const counters = new Counters({ clock, log, metrics, seed });
+  const hashKey = isolation && !isolation.lasting ? new Uint8Array(HASH_KEY_BYTES) : undefined;
+  const counters = new Counters(clock, hashKey);
+  addCounterMetrics(metrics, counters);
   const engine = await Engine.create({
     clock,
     log,
@@ -144,8 +147,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     ...webhookConfiguration(config.webhooks, log, directory),
     ...outgoingConfiguration(config.outgoing, directory),
     addCustomStat(config),
-    ...countersConfiguration(counters),
-    countersConsole(counters, engine.output),
+    ...counterConfiguration(counters, engine.output),
     ...consoleCommands({ config, policy, stats, output: engine.output, requestShutdown }),
   ]) {
     engine.defineForConfiguration(definition);
@@ -154,6 +156,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   engine.define(durationToSeconds(complaints));
   const attempt = networkAttempt(config.webhooks, outgoing, clock);
   const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
+  engine.elsewhere.set("counters", (login) => counters.forget(login));
   engine.elsewhere.set("webhooks", (login) => webhooks.events.forget(login));
   engine.elsewhere.set("counters", (login) => counters.forget(login));
   engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, complaints));

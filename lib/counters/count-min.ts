@@ -1,46 +1,30 @@
 /**
- * Count-min: how often each value came, never too low, and too high by at most ε × all with probability 1 - γ.
- * G. Cormode and S. Muthukrishnan, "An improved data stream summary: the count-min sketch and its applications", 2005.
+ * Count-min: how often each of many values came, never less than the truth as long as nothing is taken away.
+ * Cormode, Muthukrishnan: An improved data stream summary: the count-min sketch and its applications (2005).
+ *
+ * A sketch is `depth` rows of `width` counters, signed and of 32 bits. A value counts once in each row, and is at most what
+ * its smallest counter says; that is too much by more than eps times all counts with a probability of gamma at most.
  */
 export interface CountMinShape {
-  /** Counters of a row: ⌈e / ε⌉. */
   width: number;
-  /** Rows: ⌈ln(1 / γ)⌉. */
   depth: number;
 }
 
+/** The paper's: e/eps counters a row, ln(1/gamma) rows. */
 export const countMinShape = (eps: number, gamma: number): CountMinShape => ({
   width: Math.ceil(Math.E / eps),
-  depth: Math.ceil(Math.log(1 / gamma)),
+  depth: Math.max(1, Math.ceil(Math.log(1 / gamma))),
 });
 
-/** Where a row counts a value: two halves of one hash make as many independent ones as are needed (Kirsch, Mitzenmacher). */
-const column = (row: number, { width }: CountMinShape, high: number, low: number): number =>
-  ((high + row * (low | 1)) >>> 0) % width;
-
-/** Adds to a value's counters, or subtracts; none falls below zero. @param counters rows one after the other from `start` on */
-export function addTo(
-  counters: Uint32Array,
-  start: number,
-  shape: CountMinShape,
-  [high, low]: readonly [number, number],
-  count: number,
-): void {
-  for (let row = 0; row < shape.depth; row++) {
-    const at = start + row * shape.width + column(row, shape, high, low);
-    counters[at] = Math.min(Math.max(counters[at]! + count, 0), 0xffff_ffff);
-  }
+/** The column of a value in a row: the rows' hash functions come from one, mixed by the finalizer of MurmurHash3. */
+export function columnOf(low: number, high: number, row: number, width: number): number {
+  let mixed = low ^ Math.imul(high, row * 2 + 1);
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return ((mixed ^ (mixed >>> 16)) >>> 0) % width;
 }
 
-export function frequency(
-  counters: Uint32Array,
-  start: number,
-  shape: CountMinShape,
-  [high, low]: readonly [number, number],
-): number {
-  let least = Infinity;
-  for (let row = 0; row < shape.depth; row++) {
-    least = Math.min(least, counters[start + row * shape.width + column(row, shape, high, low)]!);
-  }
-  return least;
-}
+const MOST = 0x7fffffff;
+
+/** Counts stay within 32 bits: one that is full stays so. */
+export const addSaturated = (count: number, n: number): number => Math.min(Math.max((count | 0) + n, -MOST), MOST);

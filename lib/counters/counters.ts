@@ -1,104 +1,62 @@
-/** The dbs of counters that a configuration has made. They live outside Lua, and in a snapshot over restarts. */
-import type { Log } from "../log/log.ts";
-import { LabelledGauge } from "../stats/metric.ts";
-import type { Metrics } from "../stats/metrics.ts";
+/**
+ * All dbs of counters, by name. They live here and not in Lua's memory, so that they outlive the Lua state.
+ *
+ * Their time is that of the monotonic clock: a system clock that is set makes no count older or younger. It begins as the
+ * system's time, so that windows of an hour are hours, and goes on from where a snapshot was taken.
+ */
 import type { ByteString } from "../text/byte-string.ts";
-import type { CancelTimer, Clock } from "../time/clock.ts";
-import { countMinShape } from "./count-min.ts";
-import { Snapshot } from "./snapshot.ts";
-import { type FieldKind, StringStatsDB } from "./string-stats-db.ts";
-
-/** Milliseconds between two snapshots. */
-const SNAPSHOT_EVERY = 60_000;
-
-interface Ports {
-  clock: Clock;
-  log: Log;
-  metrics: Metrics;
-  /** The seed of hashes. */
-  seed: number;
-}
+import type { Clock } from "../time/clock.ts";
+import { HASH_KEY_BYTES, KeyedHash } from "./keyed-hash.ts";
+import { type DbShape, StatsDb } from "./stats-db.ts";
 
 export class Counters {
-  /** Accuracy of the dbs that are made from now on: log2 of registers; the error and how often it is passed. */
-  hllBits = 6;
-  countMin = { eps: 0.05, gamma: 0.2 };
-  private readonly dbs: StringStatsDB[] = [];
-  private snapshot: Snapshot | undefined;
-  private cancel: CancelTimer = () => {};
-  private writing: Promise<void> = Promise.resolve();
+  readonly dbs = new Map<string, StatsDb>();
+  /** What the time is ahead of the monotonic clock. */
+  private ahead: number;
+  private readonly hash: KeyedHash;
 
-  constructor(private readonly ports: Ports) {
-    const help = "Keys of each db of counters.";
-    ports.metrics.add(
-      new LabelledGauge("trackalert_counters_keys", help, "db", () => this.dbs.map(({ name, size }) => [name, size])),
-    );
+  /** @param key of the hashes: random, but the same when the same must come out */
+  constructor(
+    private readonly clock: Clock,
+    key: Uint8Array = crypto.getRandomValues(new Uint8Array(HASH_KEY_BYTES)),
+  ) {
+    this.ahead = clock.now() - clock.monotonic();
+    this.hash = new KeyedHash(key);
   }
 
-  get all(): readonly StringStatsDB[] {
-    return this.dbs;
+  /** Milliseconds since 1970, unless the clock was set meanwhile. */
+  readonly time = (): number => this.clock.monotonic() + this.ahead;
+
+  get hashKey(): Uint8Array {
+    return this.hash.key;
   }
 
-  find(name: string): StringStatsDB | undefined {
-    return this.dbs.find((db) => db.name === name);
+  /** How often something was counted or removed. */
+  get changes(): number {
+    let sum = 0;
+    for (const db of this.dbs.values()) sum += db.changes;
+    return sum;
   }
 
-  /** @param window seconds @returns undefined when there is one of that name */
-  create(
-    name: string,
-    window: number,
-    windows: number,
-    fields: ReadonlyMap<string, FieldKind>,
-  ): StringStatsDB | undefined {
-    if (this.find(name)) return undefined;
-    const { clock, seed } = this.ports;
-    const countMin = countMinShape(this.countMin.eps, this.countMin.gamma);
-    const db = new StringStatsDB(clock, { name, window, windows, fields, hllBits: this.hllBits, countMin, seed });
-    this.dbs.push(db);
+  /** Makes a db. One of the same name must not exist. */
+  create(shape: DbShape): StatsDb {
+    const db = new StatsDb(shape, this.hash, this.time);
+    this.dbs.set(shape.name, db);
     return db;
   }
 
-  /** Removes a key from all dbs. @returns in how many it was */
+  /** Empties all dbs, and goes on with another time and key: those of a snapshot. */
+  restart(time: number, hashKey: Uint8Array): void {
+    for (const db of this.dbs.values()) db.clear();
+    this.ahead = time - this.clock.monotonic();
+    this.hash.key = hashKey;
+  }
+
+  /** Removes a key from all dbs. @returns from how many */
   forget(key: ByteString): number {
-    return this.dbs.filter((db) => db.reset(key)).length;
-  }
-
-  /** Takes over what the last snapshot held, and writes one every minute. */
-  open(stateDir: string | undefined): void {
-    if (stateDir === undefined || this.dbs.length === 0) return;
-    this.snapshot = new Snapshot(stateDir, this.ports);
-    this.snapshot.load(this.dbs);
-    this.schedule();
-  }
-
-  /**
-   * The same for what happened before now, and with snapshots by {@link save} alone. A snapshot of later counts is left as it
-   * is: these go beside it, and are gone in the end.
-   */
-  openForPast(stateDir: string | undefined): void {
-    if (stateDir === undefined || this.dbs.length === 0) return;
-    const snapshot = new Snapshot(stateDir, this.ports);
-    if (snapshot.isOfFuture()) return;
-    this.snapshot = snapshot;
-    snapshot.load(this.dbs);
-  }
-
-  /** Writes what there is. */
-  async save(): Promise<void> {
-    await this.snapshot?.write(this.dbs, { sliced: false });
-  }
-
-  /** Writes what there is. */
-  async close(): Promise<void> {
-    this.cancel();
-    await this.writing;
-    await this.save();
-    this.snapshot = undefined;
-  }
-
-  private schedule(): void {
-    this.cancel = this.ports.clock.after(SNAPSHOT_EVERY, () => {
-      this.writing = this.snapshot!.write(this.dbs, { sliced: true }).then(() => this.schedule());
-    });
+    const bytes = Buffer.from(key, "latin1");
+    let count = 0;
+    for (const db of this.dbs.values()) if (db.reset(bytes, 0, bytes.length)) count++;
+    return count;
   }
 }

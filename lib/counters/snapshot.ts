@@ -1,278 +1,290 @@
 /**
- * Counters over restarts: `counters.bin` in the state directory, written beside and renamed.
+ * The snapshot: all dbs as a file. Little-endian, strings behind their length in 16 bits.
  *
  * ```
- *   "TACOUNT1"   CRC-32 of what follows   { length, header in JSON, { length, row } … , 0 } for each db
- *   a row:  age of its newest window, length of the key, key, then for each field its windows, newest first:
- *           a whole number for an int, { how many words, words } for the others
+ *   ┌───────────────┬─────────┐ ┌────────┬────────┬──────┬─────────┐
+ *   │ TRKACOUNTERS  │ version │ │ length │ CRC-32 │ kind │ content │ … frames until one of kind "end"
+ *   │ 12 bytes      │ u32     │ │ u32    │ u32    │ u8   │         │
+ *   └───────────────┴─────────┘ └────────┴────────┴──────┴─────────┘
+ *   begin  time f64, system's time f64, 8 bytes of the hashes' key
+ *   db     name, window u32, windows u16, fields u16, each: name, kind u8, two parameters u32
+ *   keys   of the last db, oldest first, each: used meanwhile u8, key, window u32, its fields (see their `write`)
+ *   end    nothing
  * ```
- * Whole numbers are of 32 bits, everything is little-endian.
+ * Length and checksum are those of kind and content.
  */
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
-import { join } from "node:path";
+import { ByteReader, ByteWriter } from "./bytes.ts";
+import type { Counters } from "./counters.ts";
+import { DistinctField } from "./distinct-field.ts";
+import type { FieldShape } from "./field.ts";
+import { FrequencyField } from "./frequency-field.ts";
+import { IntField } from "./int-field.ts";
+import { HASH_KEY_BYTES } from "./keyed-hash.ts";
+import { SketchedField } from "./sketched-field.ts";
+import type { DbShape, StatsDb } from "./stats-db.ts";
+import { Walk } from "./walk.ts";
 
-import type { Log } from "../log/log.ts";
-import { fromBytes } from "../text/byte-string.ts";
-import { type Clock, stopwatch } from "../time/clock.ts";
-import type { StringStatsDB } from "./string-stats-db.ts";
+const MAGIC = Buffer.from("TRKACOUNTERS");
+const VERSION = 1;
+export const PREFIX_BYTES = MAGIC.length + 4;
+/** Bytes before kind and content of a frame. */
+export const FRAME_HEADER_BYTES = 8;
+/** Bytes after which keys go into another frame. */
+const FRAME_BYTES = 262_144;
 
-const MAGIC = "TACOUNT1";
-const FILE = "counters.bin";
-/** Milliseconds of a slice: reports wait for no longer. */
-const SLICE = 2;
-/** Bytes that are collected before they are written. */
-const CHUNK = 256 * 1024;
-/** Where the checksum stands, and what it is of. */
-const CHECKSUM = MAGIC.length;
-const BODY = CHECKSUM + 4;
+const Kind = { begin: 0, db: 1, keys: 2, end: 3 } as const;
+const FIELD_KINDS = ["int", "hll", "countmin"] as const;
 
-/** What a db was like when it was written. */
-interface Header {
-  name: string;
-  window: number;
-  windows: number;
-  fields: [name: string, kind: string][];
-  hllBits: number;
-  countMin: { width: number; depth: number };
-  seed: number;
-  /** Seconds since 1970. */
-  written: number;
+/** A snapshot of what is still to come in an import: not to be touched. */
+export class LaterSnapshotError extends Error {
+  override name = "LaterSnapshotError";
 }
 
-/** The file is damaged, or none of this kind. */
-class DamagedSnapshot extends Error {}
+/** Why a snapshot, or a db of it, cannot be used. */
+export class SnapshotError extends Error {
+  override name = "SnapshotError";
+}
 
-export class Snapshot {
-  private readonly file: string;
+/** Writes dbs in pieces, each of which is quickly made. */
+export class SnapshotWriter {
+  private readonly ready: Buffer[] = [];
+  /** Kind and content of the frame that is being made. */
+  private readonly frame = new ByteWriter(FRAME_BYTES + 65_536);
+  private readonly dbs: StatsDb[];
+  private walk: Walk | undefined;
 
-  constructor(
-    private readonly stateDir: string,
-    private readonly ports: { clock: Clock; log: Log },
-  ) {
-    this.file = join(stateDir, FILE);
-  }
-
-  /** Puts into the dbs what the file holds of them. What cannot be used is logged, and a db then begins empty. */
-  load(dbs: readonly StringStatsDB[]): void {
-    let bytes: Buffer;
-    try {
-      bytes = readFileSync(this.file);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== "ENOENT") this.ports.log.warn(`${this.file}: not read: ${code}: counters begin empty`);
-      return;
-    }
-    try {
-      this.read(bytes, dbs);
-    } catch (error) {
-      if (!(error instanceof DamagedSnapshot || error instanceof RangeError || error instanceof SyntaxError))
-        throw error;
-      const reason = error instanceof DamagedSnapshot ? error.message : "damaged";
-      this.ports.log.warn(`${this.file}: ${reason}: counters begin empty`);
-    }
-  }
-
-  /** Whether it was written later than now is: an import has the time of its reports. */
-  isOfFuture(): boolean {
-    try {
-      using file = new DisposableStack();
-      const descriptor = openSync(this.file, "r");
-      file.defer(() => closeSync(descriptor));
-      const start = Buffer.alloc(CHUNK);
-      const header = new Reader(start.subarray(0, readSync(descriptor, start)), BODY).part();
-      const { written } = JSON.parse(header.toString("utf8")) as Header;
-      return written > this.ports.clock.now() / 1000;
-    } catch {
-      // One that is not there, or not well, is seen to when it is loaded.
-      return false;
-    }
+  /** @param systemTime milliseconds since 1970 */
+  constructor(counters: Counters, systemTime: number) {
+    const { frame } = this;
+    this.dbs = [...counters.dbs.values()];
+    frame.bytes(MAGIC);
+    frame.u32(VERSION);
+    this.ready.push(frame.take());
+    frame.u8(Kind.begin);
+    frame.f64(counters.time());
+    frame.f64(systemTime);
+    frame.bytes(counters.hashKey);
+    this.endFrame();
   }
 
   /**
-   * Writes all dbs. A failure is logged, and the former file stays.
-   * @param sliced whether others run in between: a row is written as it is when its turn comes
+   * Makes some more of the file.
+   * @param enough asked after each key: whether to leave it at that for now
+   * @returns what is to be written, and whether it was the last
    */
-  async write(dbs: readonly StringStatsDB[], { sliced }: { sliced: boolean }): Promise<void> {
-    const temporary = `${this.file}.new`;
-    let descriptor: number | undefined;
-    try {
-      mkdirSync(this.stateDir, { recursive: true, mode: 0o700 });
-      descriptor = openSync(temporary, "w", 0o600);
-      const checksum = await this.writeBody(descriptor, dbs, sliced);
-      const start = Buffer.alloc(BODY);
-      start.write(MAGIC, "latin1");
-      start.writeUInt32LE(checksum, CHECKSUM);
-      writeSync(descriptor, start, 0, BODY, 0);
-      if (!sliced) fsyncSync(descriptor);
-      closeSync(descriptor);
-      descriptor = undefined;
-      renameSync(temporary, this.file);
-    } catch (error) {
-      if (descriptor !== undefined) {
-        closeSync(descriptor);
-        rmSync(temporary, { force: true });
+  next(enough: () => boolean): { pieces: Buffer[]; last: boolean } {
+    const [db] = this.dbs;
+    if (db) this.writeKeys(db, enough);
+    else {
+      this.frame.u8(Kind.end);
+      this.endFrame();
+    }
+    return { pieces: this.ready.splice(0), last: !db };
+  }
+
+  /** To be called when not all of it was made. */
+  abandon(): void {
+    this.walk?.end();
+  }
+
+  private writeKeys(db: StatsDb, enough: () => boolean): void {
+    const walk = (this.walk ??= this.begin(db));
+    while (walk.step()) {
+      if (this.frame.length >= FRAME_BYTES) {
+        this.endFrame();
+        this.frame.u8(Kind.keys);
       }
-      this.ports.log.error(`${this.file}: not written: ${(error as NodeJS.ErrnoException).code ?? error}`);
+      if (enough()) return;
     }
+    this.endFrame();
+    this.walk = undefined;
+    this.dbs.shift();
   }
 
-  /** @returns the checksum */
-  private async writeBody(descriptor: number, dbs: readonly StringStatsDB[], sliced: boolean): Promise<number> {
-    let parts: Uint8Array[] = [];
-    let [size, position, checksum] = [0, BODY, 0];
-    const flush = (): void => {
-      const chunk = Buffer.concat(parts);
-      checksum = Bun.hash.crc32(chunk, checksum);
-      writeSync(descriptor, chunk, 0, chunk.length, position);
-      position += chunk.length;
-      [parts, size] = [[], 0];
-    };
-    let slice = stopwatch();
-    const put = async (bytes: Uint8Array): Promise<void> => {
-      parts.push(uint32(bytes.length), bytes);
-      size += bytes.length;
-      if (size >= CHUNK) flush();
-      if (!sliced || stopwatch() - slice < SLICE) return;
-      await new Promise<void>((resolve) => this.ports.clock.after(0, resolve));
-      slice = stopwatch();
-    };
-    for (const db of dbs) {
-      await put(Buffer.from(JSON.stringify(headerOf(db, this.ports.clock.now()))));
-      for (let number = 0; number < db.end; number++) {
-        const row = db.readRow(number);
-        if (row) await put(encodeRow(row));
-      }
-      parts.push(uint32(0));
-    }
-    flush();
-    return checksum;
+  private begin(db: StatsDb): Walk {
+    const { frame } = this;
+    frame.u8(Kind.db);
+    writeShape(db.shape, frame);
+    this.endFrame();
+    frame.u8(Kind.keys);
+    return new Walk(db, (record, used) => {
+      frame.u8(used ? 1 : 0);
+      frame.string(db.table.key(record));
+      frame.u32(db.table.window(record));
+      for (const field of db.fields) field.write(record, frame);
+    });
   }
 
-  private read(bytes: Buffer, dbs: readonly StringStatsDB[]): void {
-    const magic = bytes.toString("latin1", 0, MAGIC.length);
-    if (magic !== MAGIC) {
-      throw new DamagedSnapshot(magic.startsWith("TACOUNT") ? "written by a newer version" : "no snapshot of counters");
-    }
-    if (Bun.hash.crc32(bytes.subarray(BODY)) !== bytes.readUInt32LE(CHECKSUM)) throw new DamagedSnapshot("damaged");
-    const reader = new Reader(bytes, BODY);
-    while (!reader.atEnd) {
-      const header = JSON.parse(reader.part().toString("utf8")) as Header;
-      const db = dbs.find(({ name }) => name === header.name);
-      const problem = db && mismatch(header, db);
-      if (problem)
-        this.ports.log.warn(`${this.file}: counters of ${JSON.stringify(header.name)} begin empty: ${problem}`);
-      this.readRows(reader, header, problem ? undefined : db);
-    }
-  }
-
-  private readRows(reader: Reader, header: Header, db: StringStatsDB | undefined): void {
-    if (db) db.options.seed = header.seed;
-    const passed = Math.max(0, Math.floor((this.ports.clock.now() / 1000 - header.written) / header.window));
-    for (let part = reader.part(); part.length > 0; part = reader.part()) {
-      if (!db) continue;
-      const { key, age, fields } = decodeRow(part, header);
-      const kept = db.fields.map(({ name, kind }) => {
-        const at = header.fields.findIndex(([former, formerKind]) => former === name && formerKind === kind);
-        return isSketchEqual(kind, header, db) ? fields[at] : undefined;
-      });
-      db.writeRow(key, age + passed, kept);
-    }
+  private endFrame(): void {
+    const content = this.frame.take();
+    const header = Buffer.alloc(FRAME_HEADER_BYTES);
+    header.writeUInt32LE(content.length, 0);
+    header.writeUInt32LE(crc32(content), 4);
+    this.ready.push(header, content);
   }
 }
 
-const headerOf = (db: StringStatsDB, now: number): Header => {
-  const { name, window, windows, hllBits, countMin, seed } = db.options;
-  const fields = db.fields.map(({ name, kind }): [string, string] => [name, kind]);
-  return { name, window, windows, fields, hllBits, countMin, seed, written: now / 1000 };
-};
+/** Takes a field of a record in, or reads on over it. */
+type FieldReader = (record: number, from: ByteReader) => void;
 
-function mismatch({ window, windows }: Header, { options }: StringStatsDB): string | undefined {
-  if (window === options.window && windows === options.windows) return undefined;
-  return `they had ${windows} windows of ${window} s, and now have ${options.windows} of ${options.window} s`;
-}
+/** Takes a snapshot in, frame by frame. */
+export class SnapshotReader {
+  /** Whether all of it has been read. */
+  ended = false;
+  /** What is left out, and why. */
+  readonly refused: string[] = [];
+  private begun = false;
+  /** Where the keys go, and what takes their fields in, in the order they were written; without a db they are left out. */
+  private db: StatsDb | undefined;
+  private readers: FieldReader[] = [];
+  /** Keys that were used while they were written. */
+  private used: Buffer[] = [];
 
-/** What was sketched otherwise cannot be taken over. */
-const isSketchEqual = (kind: string, header: Header, { options }: StringStatsDB): boolean =>
-  kind === "int" ||
-  (kind === "hll" && header.hllBits === options.hllBits) ||
-  (kind === "countmin" && Bun.deepEquals(header.countMin, options.countMin));
-
-const uint32 = (value: number): Buffer => {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
-};
-
-type Row = NonNullable<ReturnType<StringStatsDB["readRow"]>>;
-
-function encodeRow({ key, age, fields }: Row): Buffer {
-  const parts: Uint8Array[] = [uint32(age), uint32(key.length), Buffer.from(key, "latin1")];
-  for (const windows of fields) {
-    for (const value of windows) {
-      if (typeof value === "number") parts.push(new Uint8Array(new Int32Array([value]).buffer));
-      else parts.push(uint32(value.length), new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
-    }
-  }
-  return Buffer.concat(parts);
-}
-
-function decodeRow(bytes: Buffer, { windows, fields }: Header): Row {
-  const reader = new Reader(bytes, 0);
-  const age = reader.number();
-  const key = fromBytes(reader.part());
-  return {
-    key,
-    age,
-    fields: fields.map(([, kind]) =>
-      kind === "int"
-        ? Array.from({ length: windows }, () => reader.integer())
-        : Array.from({ length: windows }, () => reader.words()),
-    ),
-  };
-}
-
-/** Reads on from a position; what would pass the end is damage. */
-class Reader {
+  /**
+   * @param systemTime milliseconds since 1970
+   * @param past whether a time before that of the snapshot is meant, as in an import; else the clock was set back
+   */
   constructor(
-    private readonly bytes: Buffer,
-    private at: number,
+    private readonly counters: Counters,
+    private readonly systemTime: number,
+    private readonly past: boolean,
   ) {}
 
-  get atEnd(): boolean {
-    return this.at >= this.bytes.length;
+  /** @throws {SnapshotError} when it is none, or a newer one */
+  readPrefix(prefix: Buffer): void {
+    if (prefix.length < PREFIX_BYTES || !prefix.subarray(0, MAGIC.length).equals(MAGIC)) {
+      throw new SnapshotError("it is no snapshot of counters");
+    }
+    const version = prefix.readUInt32LE(MAGIC.length);
+    if (version !== VERSION) throw new SnapshotError(`it is of version ${version}, this program reads ${VERSION}`);
   }
 
-  number(): number {
-    return this.take(4).readUInt32LE();
+  /** @returns bytes of kind and content of a frame, from its header */
+  static lengthOf(header: Buffer): number {
+    return header.readUInt32LE(0);
   }
 
-  integer(): number {
-    return this.take(4).readInt32LE();
+  /** @throws {SnapshotError} when it is damaged */
+  readFrame(header: Buffer, content: Buffer): void {
+    const whole = content.length > 0 && content.length === SnapshotReader.lengthOf(header);
+    if (!whole || header.readUInt32LE(4) !== crc32(content)) throw new SnapshotError("it is damaged");
+    const reader = new ByteReader(content);
+    try {
+      const kind = reader.u8();
+      if (this.ended || (kind === Kind.begin) === this.begun) throw new SnapshotError("its frames are out of order");
+      if (kind === Kind.begin) this.begin(reader);
+      else if (kind === Kind.db) this.beginDb(readShape(reader));
+      else if (kind === Kind.keys) this.readKeys(reader);
+      else if (kind === Kind.end && reader.isAtEnd) this.end();
+      else throw new SnapshotError(`it has a frame of kind ${kind}`);
+    } catch (error) {
+      if (error instanceof RangeError) throw new SnapshotError(`it is damaged: ${error.message}`);
+      throw error;
+    }
   }
 
-  /** As long as the number before it says. */
-  part(): Buffer {
-    return this.take(this.number());
+  /** The time since the file was written has passed for the counters too. */
+  private begin(reader: ByteReader): void {
+    const time = reader.f64();
+    const passed = this.systemTime - reader.f64();
+    if (this.past && passed < 0) throw new LaterSnapshotError("it was written later");
+    const asleep = Math.max(0, passed);
+    if (!Number.isFinite(time + asleep)) throw new SnapshotError("it has no time");
+    this.counters.restart(time + asleep, reader.bytes(HASH_KEY_BYTES));
+    this.begun = true;
   }
 
-  words(): Uint32Array {
-    const bytes = this.take(this.number() * 4);
-    return new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+  private beginDb(shape: DbShape): void {
+    this.touchUsed();
+    const db = this.counters.dbs.get(shape.name);
+    const { windows } = shape;
+    const same = db?.shape.window === shape.window && db.shape.windows === windows ? db : undefined;
+    const changed: string[] = [];
+    const readers = Array.from(shape.fields, ([name, was]): FieldReader => {
+      const field = same?.fields.find((candidate) => candidate.name === name);
+      if (field && Bun.deepEquals(field.shape, was)) {
+        return (record, from) => {
+          field.clear(record);
+          field.read(record, from);
+        };
+      }
+      changed.push(`${JSON.stringify(name)} (${formatField(was)})`);
+      return (_, from) => skipField(was, windows, from);
+    });
+    this.db = changed.length < shape.fields.size ? same : undefined;
+    this.readers = readers;
+    const of = JSON.stringify(shape.name);
+    if (!db) this.refused.push(`${of} is none of the configuration's`);
+    else if (!same) this.refused.push(`${of} had ${windows} windows of ${shape.window} s, and begins empty`);
+    else if (changed.length > 0) this.refused.push(`${of} has no such fields any more: ${changed.join(", ")}`);
   }
 
-  private take(length: number): Buffer {
-    if (this.at + length > this.bytes.length) throw new DamagedSnapshot("damaged");
-    this.at += length;
-    return this.bytes.subarray(this.at - length, this.at);
+  private readKeys(reader: ByteReader): void {
+    const { db, readers } = this;
+    if (!db) return;
+    const now = db.window;
+    while (!reader.isAtEnd) {
+      const used = reader.u8() !== 0;
+      const key = reader.string();
+      const window = reader.u32();
+      const record = db.findOrAdd(key, 0, key.length);
+      for (const read of readers) read(record, reader);
+      db.table.setWindow(record, window);
+      if (used) this.used.push(key);
+      else if (now - window >= db.shape.windows) db.reset(key, 0, key.length);
+    }
   }
+
+  private touchUsed(): void {
+    for (const key of this.used.splice(0)) this.db?.find(key, 0, key.length);
+  }
+
+  private end(): void {
+    this.touchUsed();
+    this.ended = true;
+  }
+}
+
+const crc32 = (bytes: Buffer): number => Bun.hash.crc32(bytes);
+
+function writeShape({ name, window, windows, fields }: DbShape, to: ByteWriter): void {
+  to.string(Buffer.from(name));
+  to.u32(window);
+  to.u16(windows);
+  to.u16(fields.size);
+  for (const [field, shape] of fields) {
+    to.string(Buffer.from(field));
+    to.u8(FIELD_KINDS.indexOf(shape.kind));
+    to.u32(shape.kind === "hll" ? shape.bits : shape.kind === "countmin" ? shape.width : 0);
+    to.u32(shape.kind === "countmin" ? shape.depth : 0);
+  }
+}
+
+function readShape(from: ByteReader): DbShape {
+  const name = from.string().toString();
+  const [window, windows] = [from.u32(), from.u16()];
+  const fields = new Map<string, FieldShape>();
+  for (let count = from.u16(); count > 0; count--) {
+    const field = from.string().toString();
+    const kind = FIELD_KINDS[from.u8()];
+    const [first, second] = [from.u32(), from.u32()];
+    if (kind === undefined) throw new SnapshotError(`it has a field of an unknown kind: ${JSON.stringify(field)}`);
+    if (kind === "int") fields.set(field, { kind });
+    else if (kind === "hll") fields.set(field, { kind, bits: first });
+    else fields.set(field, { kind, width: first, depth: second });
+  }
+  return { name, window, windows, fields };
+}
+
+/** Reads on over a field that is not kept. */
+function skipField(shape: FieldShape, windows: number, from: ByteReader): void {
+  if (shape.kind === "int") IntField.skip(from);
+  else if (shape.kind === "hll") SketchedField.skip(from, DistinctField.sizes(shape, windows));
+  else SketchedField.skip(from, FrequencyField.sizes(shape, windows));
+}
+
+/** `hll of 6 bits`. */
+function formatField(shape: FieldShape): string {
+  if (shape.kind === "int") return shape.kind;
+  return shape.kind === "hll" ? `hll of ${shape.bits} bits` : `countmin of ${shape.depth} × ${shape.width}`;
 }

@@ -1,6 +1,6 @@
 /** `trackalert --import FILE…`: teaches the memory from what was recorded, and tells how that went. */
 import { ConfigError, loadConfig, type Loaded } from "../configuration/load-config.ts";
-import type { Counters } from "../counters/counters.ts";
+import { SnapshotFile } from "../counters/snapshot-file.ts";
 import { storeInPlace } from "../history/place.ts";
 import { IN_MEMORY } from "../history/settings.ts";
 import { StoreError } from "../history/store.ts";
@@ -74,6 +74,7 @@ export async function importFiles(names: readonly string[], options: ImportOptio
 class Import {
   private files: ImportFile[] = [];
   private ran: ImportRun | undefined;
+  private snapshot: SnapshotFile | undefined;
   private countersSaved = stopwatch();
   private readonly fileOptions: FileOptions;
 
@@ -124,7 +125,10 @@ class Import {
     for (const file of this.files) await naming(file.name, file.fill());
     // What an import that was broken off has saved of the counters is of this time.
     clock.jumpTo(earliest(this.files) ?? clock.now());
-    loaded.counters.openForPast(config.stateDir);
+    this.snapshot =
+      config.stateDir === undefined
+        ? undefined
+        : SnapshotFile.open(config.stateDir, loaded.counters, { clock, log, imports: true });
     const bar = this.options.draw && new ProgressBar(this.options.draw, clock.now());
     const progress = (progress: Progress): void => {
       bar?.update(progress);
@@ -137,22 +141,22 @@ class Import {
       clock,
       log,
       progress,
-      committed: () => this.saveCounters(loaded.counters),
+      committed: () => this.saveCounters(),
       files: this.files,
       signal: this.options.signal,
     });
     try {
       await this.ran.run();
-      await loaded.counters.save();
+      await this.snapshot?.save();
     } finally {
       bar?.clear();
     }
   }
 
   /** Now and then: it may take long. They are never further than what is committed. */
-  private async saveCounters(counters: Counters): Promise<void> {
+  private async saveCounters(): Promise<void> {
     if (stopwatch() < this.countersSaved + SAVE_COUNTERS) return;
-    await counters.save();
+    await this.snapshot?.save();
     this.countersSaved = stopwatch();
   }
 

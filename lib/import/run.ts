@@ -37,7 +37,7 @@ interface RunOptions {
   log: Log;
   files: readonly ImportFile[];
   /** Told after each commit, when all that was taken is durable: for what is to be no further than that. */
-  committed?: () => Promise<void>;
+  committed?: (() => Promise<void>) | undefined;
   progress?: ((progress: Progress) => void) | undefined;
   /** Ends it at the next report. */
   signal?: AbortSignal | undefined;

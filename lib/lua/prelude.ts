@@ -10,7 +10,7 @@ import type { Complaints } from "./complaints.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import { addressFunctions } from "./functions/address.ts";
 import { consoleOutputFunctions } from "./functions/console.ts";
-import { counterFunctions } from "./functions/counters.ts";
+import { CounterCalls } from "./functions/counter-calls.ts";
 import { dateFunctions } from "./functions/date.ts";
 import { geoipLookups } from "./functions/geoip.ts";
 import { historyCommands } from "./functions/history-console.ts";
@@ -148,7 +148,15 @@ export function installPrelude(options: PreludeOptions): Drivers {
   run("require", requireChunk, requireFunctions(tasks), wrongType);
   run("system", systemChunk, systemFunctions(clock), blamed);
   const [makeAddress, ...classChecks] = run("address", addressChunk, addressFunctions(complaints), wrongType, typeName);
-  run("counters", countersChunk, counterFunctions(counters, complaints, tasks), ...classChecks);
+  const [makeClass, checkSelf] = classChecks;
+  run(
+    "counters",
+    countersChunk,
+    new CounterCalls(counters, complaints).functions(allowed),
+    makeClass!,
+    checkSelf!,
+    wrongType,
+  );
   run("geoip", geoipChunk, geoipLookups(geoip, complaints), ...classChecks);
   const [runReport, runEndpoint] = run("login-tuple", loginTupleChunk, makeAddress!);
   const [runConsole] = run("console", consoleChunk, consoleOutputFunctions(output));

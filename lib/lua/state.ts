@@ -162,6 +162,19 @@ export class LuaState {
     return heap.toString("latin1", at, at + Math.min(limit, heap.readUInt32LE(this.word))) as ByteString;
   }
 
+  /**
+   * Where a string's bytes are in {@link heap}, or a number's as Lua writes it; 0 for other values. For what runs so often that
+   * a copy would cost too much: good until Lua has the string no more.
+   */
+  locate(L: LuaThread, index: number): number {
+    return this.api.lua_tolstring(L, index, this.word);
+  }
+
+  /** The length of what {@link locate} has found. */
+  get locatedLength(): number {
+    return this.heap().readUInt32LE(this.word);
+  }
+
   /** A number, or a string that is one in Lua's eyes; undefined for anything else. */
   number(L: LuaThread, index: number): number | undefined {
     const value = this.api.lua_tonumberx(L, index, this.word);

@@ -124,11 +124,11 @@ function takeInventory(loaded: Loaded, now: number, check: Check): Inventory {
       built: database?.built ?? null,
     })),
     customStats: [...config.customStats],
-    counters: counters.all.map(({ name, fields, options }) => ({
+    counters: Array.from(counters.dbs.values(), ({ shape: { name, window, windows, fields } }) => ({
       name,
-      seconds: options.window,
-      windows: options.windows,
-      fields: fields.map((field) => `${field.name} (${field.kind})`),
+      seconds: window,
+      windows,
+      fields: Array.from(fields, ([field, { kind }]) => `${field} (${kind})`),
     })),
     proxies: describeProxies(config.outgoing.proxies),
     history: history
@@ -203,6 +203,9 @@ function* doubts({ config }: Loaded, inventory: Inventory, now: number): Iterabl
   }
   const files = fewFiles(config.maxWebserverConns);
   if (files) yield files;
+  if (inventory.counters.length > 0 && config.stateDir === undefined) {
+    yield "no state directory: counters end with the daemon (setStateDir)";
+  }
   if (config.stateDir !== undefined) yield* stateDirDoubts(config.stateDir);
 }
 

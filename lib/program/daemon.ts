@@ -1,6 +1,7 @@
 /** The daemon: serves a loaded configuration until it is stopped. */
 import { ConfigError, type Loaded, missingKey } from "../configuration/load-config.ts";
 import { ControlServer } from "../control/server.ts";
+import { SnapshotFile } from "../counters/snapshot-file.ts";
 import { storeOf } from "../history/place.ts";
 import { HttpServer } from "../http/server.ts";
 import { LogFlood } from "../log/log-flood.ts";
@@ -30,6 +31,9 @@ const WEBHOOKS_BOUND = 5000;
 /** Milliseconds after that, for the history to write what waits. */
 const HISTORY_BOUND = 5000;
 
+/** Milliseconds, beside those for webhooks, for the snapshot of counters. */
+const SNAPSHOT_BOUND = 5000;
+
 /** What the daemon is given besides its configuration. */
 interface Ports {
   clock: Clock;
@@ -56,6 +60,7 @@ export class Daemon {
   private readonly control: ControlServer;
   private readonly chunks = new Ongoing();
   private readonly flood: LogFlood;
+  private snapshot: SnapshotFile | undefined;
   private readonly endStatsLog: CancelTimer;
   private descriptors: DescriptorWatch | undefined;
   private stateLock: StateLock | undefined;
@@ -120,7 +125,7 @@ export class Daemon {
       await loaded.engine.history?.close();
       throw new ConfigError((error as Error).message);
     }
-    loaded.counters.open(config.stateDir);
+    if (config.stateDir !== undefined) daemon.snapshot = SnapshotFile.open(config.stateDir, loaded.counters, ports);
     loaded.webhooks.open(config.stateDir);
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");
     const files = fewFiles(config.maxWebserverConns);
@@ -205,12 +210,13 @@ export class Daemon {
     this.control.cut();
     this.flood.close();
     engine.tasks.close();
+    const saved = this.isOver(this.snapshot?.close() ?? Promise.resolve(), SNAPSHOT_BOUND);
     if (!(await this.isOver(webhooks.drain(), WEBHOOKS_BOUND))) {
       const left = formatAmounts({ webhook: webhooks.events.queue.size });
       this.log.warn(`not delivered within ${WEBHOOKS_BOUND / 1000} s: ${left}`);
     }
     webhooks.close();
-    await this.loaded.counters.close();
+    if (!(await saved)) this.log.warn(`counters not saved within ${SNAPSHOT_BOUND / 1000} s`);
     await this.ports.recorder?.close();
     await this.closeHistory();
     engine.close();

@@ -1,79 +1,104 @@
 /**
- * `bun run bench:memory`: what the counters cost. `twAdd` and `twGet` from Lua beside an empty loop, and the bytes of a key,
- * by resident memory, with a million keys of two ints and an hll in six windows.
+ * `bun run bench:memory`: what twAdd and twGet cost from Lua, and what a million keys take: two int fields and one hll, 6
+ * windows.
  *
- * Options: --keys N (1000000), --calls N (1000000).
+ * Options: --keys N (1000000), --values N (3) different ones a key.
  */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { Counters } from "../../lib/counters/counters.ts";
+import { loadConfig } from "../../lib/configuration/load-config.ts";
+import { SnapshotFile } from "../../lib/counters/snapshot-file.ts";
 import { Log } from "../../lib/log/log.ts";
-import { Engine } from "../../lib/lua/engine.ts";
-import { unreachableTcp } from "../../lib/net/tcp.ts";
-import { Metrics } from "../../lib/stats/metrics.ts";
-import type { ByteString } from "../../lib/text/byte-string.ts";
-import { stopwatch, systemClock } from "../../lib/time/clock.ts";
+import { systemClock } from "../../lib/time/clock.ts";
 
 const { values } = parseArgs({
-  options: { keys: { type: "string", default: "1000000" }, calls: { type: "string", default: "1000000" } },
+  options: { keys: { type: "string", default: "1000000" }, values: { type: "string", default: "3" } },
 });
-const [keys, calls] = [Number(values.keys), Number(values.calls)];
-const log = new Log({ sink: (line) => console.error(line) });
-const counters = new Counters({ clock: systemClock, log, metrics: new Metrics(), seed: 1 });
-const FIELDS = new Map([
-  ["logins", "int"],
-  ["failures", "int"],
-  ["passwords", "hll"],
-] as const);
-counters.create("lua", 600, 6, FIELDS);
-const big = counters.create("big", 600, 6, FIELDS)!;
+const KEYS = Number(values.keys);
+const VALUES = Number(values.values);
+const CALLS = 1_000_000;
 
-const engine = await Engine.create({
-  clock: systemClock,
-  log,
-  counters,
-  directory: "/",
-  http: { request: () => Promise.reject(new Error("no servers here")) },
-  tcp: unreachableTcp("no servers here"),
-});
-engine.tasks.limit = () => 1000;
-/** Microseconds of processor time for one turn of a loop. */
-async function cost(body: string): Promise<number> {
-  const chunk = `local db, keys = getStringStatsDB("lua"), {}
-    for i = 1, 1000 do keys[i] = "192.0.2." .. i end
-    for i = 1, ${calls} do local key = keys[i % 1000 + 1] ${body} end`;
-  const before = process.cpuUsage();
-  await engine.runFile(Buffer.from(chunk), "bench");
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / calls;
-}
-const row = (what: string, value: number, unit: string): void =>
-  console.log(`${what.padEnd(44)}${value.toFixed(2).padStart(10)} ${unit}`);
+const CONFIGURATION = `
+newStringStatsDB("bench", 600, 6, { logins = "int", failures = "int", addresses = "hll" })
+newStringStatsDB("small", 600, 6, { logins = "int", addresses = "hll", countries = "countmin" })
+getStringStatsDB("bench"):twSetMaxSize(${KEYS})
+setReportTimeout(3600)
+local db, small, address = getStringStatsDB("bench"), getStringStatsDB("small"), newCA("192.0.2.1")
+local keys = {}
+for i = 1, 10000 do keys[i] = "user" .. i .. "@example.com" end
+setBackground("nothing", function() for i = 1, ${CALLS} do local key = keys[i % 10000 + 1] end end)
+setBackground("add int", function() for i = 1, ${CALLS} do small:twAdd(keys[i % 10000 + 1], "logins", 1) end end)
+setBackground("get int", function() for i = 1, ${CALLS} do small:twGet(keys[i % 10000 + 1], "logins") end end)
+setBackground("add hll", function() for i = 1, ${CALLS} do small:twAdd(keys[i % 10000 + 1], "addresses", keys[i % 7 + 1]) end end)
+setBackground("get hll", function() for i = 1, ${CALLS} do small:twGet(keys[i % 10000 + 1], "addresses") end end)
+setBackground("add countmin", function() for i = 1, ${CALLS} do small:twAdd(keys[i % 10000 + 1], "countries", keys[i % 7 + 1]) end end)
+setBackground("get countmin", function() for i = 1, ${CALLS} do small:twGet(keys[i % 10000 + 1], "countries", keys[3]) end end)
+setBackground("add int, address key", function() for i = 1, ${CALLS} do small:twAdd(address, "logins", 1) end end)
+setBackground("get int, address key", function() for i = 1, ${CALLS} do small:twGet(address, "logins") end end)
+setBackground("add hll, many values", function() for i = 1, ${CALLS} do small:twAdd("many", "addresses", keys[i % 10000 + 1]) end end)
+setBackground("get hll, many values", function() for i = 1, ${CALLS} do small:twGet("many", "addresses") end end)
+setBackground("fill", function()
+  for i = 1, ${KEYS} do
+    local key = "user" .. i .. "@example.com"
+    db:twAdd(key, "logins", 1)
+    db:twAdd(key, "failures", 1)
+    for j = 1, ${VALUES} do db:twAdd(key, "addresses", i * 7 + j) end
+  end
+end)
+setBackground("get int of all keys", function()
+  for i = 1, ${CALLS} do db:twGet("user" .. (i * 7919 % ${KEYS} + 1) .. "@example.com", "logins") end
+end)
+`;
 
-const empty = await cost("");
-for (const [what, body] of [
-  ["twAdd of an int", `db:twAdd(key, "logins", 1)`],
-  ["twAdd of an hll", `db:twAdd(key, "passwords", i)`],
-  ["twGet of an int", `local n = db:twGet(key, "logins")`],
-  ["twGet of an hll", `local n = db:twGet(key, "passwords")`],
-] as const) {
-  row(what, (await cost(body)) - empty, "µs");
+const folder = mkdtempSync(join(tmpdir(), "trackalert-bench-"));
+const file = join(folder, "bench.conf");
+writeFileSync(file, CONFIGURATION);
+const log = new Log({ sink: console.error });
+const { engine, counters, policy } = await loadConfig(file, { clock: systemClock, log });
+
+async function run(name: string): Promise<number> {
+  const { user, system } = process.cpuUsage();
+  await engine.runBackground(policy.background.get(name)!);
+  const used = process.cpuUsage({ user, system });
+  return used.user + used.system;
 }
 
-const resident = (): number => (Bun.gc(true), process.memoryUsage.rss());
-const before = resident();
-big.maxSize = keys;
-const [logins, failures, passwords] = big.fields;
-let slowest = 0;
-for (let i = 0; i < keys; i++) {
-  const started = stopwatch();
-  const key = `user${i}@example.org` as ByteString;
-  big.addNumber(key, logins!, 1);
-  big.addNumber(key, failures!, 1);
-  for (let value = 0; value < 3; value++) big.addValue(key, passwords!, `${i}-${value}` as ByteString);
-  slowest = Math.max(slowest, stopwatch() - started);
+console.log("call                    CPU a call");
+const loop = (await run("nothing")) / CALLS;
+for (const name of policy.background.keys()) {
+  if (["nothing", "fill", "get int of all keys"].includes(name)) continue;
+  await run(name);
+  console.log(`${name.padEnd(24)} ${((await run(name)) / CALLS - loop).toFixed(2)} µs`);
 }
-row(`${keys} keys, resident memory`, (resident() - before) / 1024 ** 2, "MiB");
-row("a key", (resident() - before) / keys, "bytes");
-row("slowest row", slowest, "ms");
+
+Bun.gc(true);
+const before = process.memoryUsage.rss();
+const filled = await run("fill");
+Bun.gc(true);
+const taken = process.memoryUsage.rss() - before;
+const { size, memory } = counters.dbs.get("bench")!;
+console.log(`\n${size.toLocaleString("en")} keys of ${VALUES} values: ${(filled / 1e6).toFixed(1)} s`);
+console.log(`in use ${(memory / 1e6).toFixed(0)} MB, ${(memory / size).toFixed(0)} bytes a key`);
+console.log(`taken from the system ${(taken / 1e6).toFixed(0)} MB, ${(taken / size).toFixed(0)} bytes a key`);
+console.log(
+  `get int of all keys     ${((await run("get int of all keys")) / CALLS).toFixed(2)} µs, the key made each time`,
+);
+
+let longest = 0;
+const sliced = (milliseconds: number): void => void (longest = Math.max(longest, milliseconds));
+const snapshot = SnapshotFile.open(folder, counters, { clock: systemClock, log, sliced });
+await engine.runBackground(policy.background.get("add int")!);
+const loaded = performance.now();
+await snapshot.close();
+const written = performance.now();
+SnapshotFile.open(folder, counters, { clock: systemClock, log });
+console.log(
+  `snapshot of ${(Bun.file(join(folder, "counters.bin")).size / 1e6).toFixed(0)} MB: ` +
+    `written in ${((written - loaded) / 1000).toFixed(1)} s, longest slice ${longest.toFixed(1)} ms, ` +
+    `read in ${((performance.now() - written) / 1000).toFixed(1)} s`,
+);
+rmSync(folder, { recursive: true });
 process.exit(0);

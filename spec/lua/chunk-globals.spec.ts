@@ -7,7 +7,6 @@ import { readChunkGlobals } from "../../lib/lua/chunk-globals.ts";
 import { Engine } from "../../lib/lua/engine.ts";
 import { findUnknownNames } from "../../lib/lua/unknown-names.ts";
 import { unreachableTcp } from "../../lib/net/tcp.ts";
-import { Metrics } from "../../lib/stats/metrics.ts";
 import type { ByteString } from "../../lib/text/byte-string.ts";
 import { systemClock } from "../../lib/time/clock.ts";
 import { network } from "../support/engine.ts";
@@ -16,7 +15,7 @@ let engine: Engine;
 let compiled: ByteString;
 beforeAll(async () => {
   const log = new Log({ sink: () => {} });
-  const counters = new Counters({ clock: systemClock, log, metrics: new Metrics(), seed: 0 });
+  const counters = new Counters(systemClock);
   engine = await Engine.create({
     clock: systemClock,
     log,

@@ -6,7 +6,6 @@ import { Engine } from "../../lib/lua/engine.ts";
 import { type HttpClient, networkClient } from "../../lib/net/http-client.ts";
 import { defaultOutgoingSettings, Outgoing } from "../../lib/net/outgoing.ts";
 import { networkTcp } from "../../lib/net/tcp.ts";
-import { Metrics } from "../../lib/stats/metrics.ts";
 import { systemClock } from "../../lib/time/clock.ts";
 
 export interface TestEngine extends Disposable {
@@ -36,7 +35,7 @@ export const network = (): HttpClient =>
 export async function startEngine(directory = "/", files?: HostFileSystem, memory?: number): Promise<TestEngine> {
   const logs: string[] = [];
   const log = new Log({ sink: (line) => logs.push(line), verbose: true });
-  const counters = new Counters({ clock: systemClock, log, metrics: new Metrics(), seed: 0 });
+  const counters = new Counters(systemClock);
   const engine = await Engine.create({
     clock: systemClock,
     log,

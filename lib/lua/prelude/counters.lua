@@ -1,81 +1,108 @@
--- wforce's StringStatsDB. The counts are the host's; here a db is its number there, its name, and its fields' numbers:
---   StringStatsDB { number, name, { field = number } }        the one of an unknown name has number 0, and counts nothing
-local host, class, check_self = ...
-local setmetatable, getmetatable, type, error, format, tostring = setmetatable, getmetatable, type, error, string.format, tostring
+-- StringStatsDB, the counters of wforce. Counting is the host's; here a db is a handle, a table that is empty. Fields are the
+-- host's numbers; a negative one says that the key is the bytes of an address.
+local host, class, check_self, wrong_type = ...
+local type, getmetatable, setmetatable, tointeger, tostring = type, getmetatable, setmetatable, math.tointeger, tostring
 
 local DB, db_class = class("StringStatsDB")
 
+local handles = {} -- by name
+local numbers = {} -- of dbs, by handle
+local fields_of = {} -- by handle: numbers of fields by name
+
+-- The db of an unknown name: it has every field, and counts nothing.
+local nothing = setmetatable({}, db_class)
+numbers[nothing] = 0
+fields_of[nothing] = setmetatable({}, { __index = function() return 0 end })
+
 function getStringStatsDB(...)
-  local number, name, names = host.get_db(...)
-  local fields = {}
-  for i = 1, #names do fields[names[i]] = i end
-  return setmetatable({ number, name, fields }, db_class)
+  local name = ...
+  local handle = handles[name]
+  if handle then return handle end
+  local number, fields = host.find(...)
+  if not number then return nothing end
+  handle = setmetatable({}, db_class)
+  handles[name], numbers[handle], fields_of[handle] = handle, number, fields
+  return handle
 end
 
-local function no_field(self, field)
-  error(format("StringStatsDB '%s' has no field '%s'", self[2], tostring(field)), 3)
+-- The number and the key as the host wants them, for keys that are no strings.
+local function plain_key(number, key, name)
+  if type(key) == "number" then return number, tostring(tointeger(key) or key) end
+  if getmetatable(key) ~= "ComboAddress" then wrong_type(key, "string, number or ComboAddress", 1, name, 3) end
+  return -number, key[2]
 end
 
--- Addresses are counted as the host writes them: a key is masked by the db's prefix, a value is not.
-local function key_of(self, key)
-  if type(key) == "table" and getmetatable(key) == "ComboAddress" then return host.address_key(self[1], key[2]) end
-  return key
+-- The value as the host wants it: an address is its text.
+local function plain_value(value)
+  return getmetatable(value) == "ComboAddress" and value[1] or value
 end
 
-local function value_of(value)
-  if type(value) == "table" and getmetatable(value) == "ComboAddress" then return value[1] end
-  return value
+function DB.twAdd(self, key, field, value, times)
+  local fields = fields_of[self] or check_self(self, "StringStatsDB", "twAdd")
+  local number = fields[field] or host.no_field(numbers[self], field, "twAdd")
+  if type(key) ~= "string" then number, key = plain_key(number, key, "twAdd") end
+  if type(value) == "table" then value = plain_value(value) end
+  host.add(number, key, value, times)
 end
 
-for _, name in ipairs { "twAdd", "twSub" } do
-  local count = host[name]
-  DB[name] = function(self, key, field, value)
-    check_self(self, "StringStatsDB", name)
-    if self[1] == 0 then return end
-    if type(key) == "table" then key = key_of(self, key) end
-    if type(value) == "table" then value = value_of(value) end
-    count(self[1], key, self[3][field] or no_field(self, field), value)
-  end
+function DB.twSub(self, key, field, value, times)
+  local fields = fields_of[self] or check_self(self, "StringStatsDB", "twSub")
+  local number = fields[field] or host.no_field(numbers[self], field, "twSub")
+  if type(key) ~= "string" then number, key = plain_key(number, key, "twSub") end
+  if type(value) == "table" then value = plain_value(value) end
+  host.subtract(number, key, value, times)
 end
 
-for _, name in ipairs { "twGet", "twGetCurrent" } do
-  local get = host[name]
-  DB[name] = function(self, key, field, value)
-    check_self(self, "StringStatsDB", name)
-    if self[1] == 0 then return 0 end
-    if type(key) == "table" then key = key_of(self, key) end
-    return get(self[1], key, self[3][field] or no_field(self, field), value_of(value))
-  end
+function DB.twGet(self, key, field, value)
+  local fields = fields_of[self] or check_self(self, "StringStatsDB", "twGet")
+  local number = fields[field] or host.no_field(numbers[self], field, "twGet")
+  if type(key) ~= "string" then number, key = plain_key(number, key, "twGet") end
+  if type(value) == "table" then value = plain_value(value) end
+  return host.total(number, key, value)
+end
+
+function DB.twGetCurrent(self, key, field, value)
+  local fields = fields_of[self] or check_self(self, "StringStatsDB", "twGetCurrent")
+  local number = fields[field] or host.no_field(numbers[self], field, "twGetCurrent")
+  if type(key) ~= "string" then number, key = plain_key(number, key, "twGetCurrent") end
+  if type(value) == "table" then value = plain_value(value) end
+  return host.current(number, key, value)
 end
 
 function DB.twGetWindows(self, key, field, value)
-  check_self(self, "StringStatsDB", "twGetWindows")
-  if self[1] == 0 then return {} end
-  return { host.twGetWindows(self[1], key_of(self, key), self[3][field] or no_field(self, field), value_of(value)) }
+  local fields = fields_of[self] or check_self(self, "StringStatsDB", "twGetWindows")
+  local number = fields[field] or host.no_field(numbers[self], field, "twGetWindows")
+  if type(key) ~= "string" then number, key = plain_key(number, key, "twGetWindows") end
+  if type(value) == "table" then value = plain_value(value) end
+  return host.windows(number, key, value)
 end
 
 function DB.twReset(self, key)
-  check_self(self, "StringStatsDB", "twReset")
-  return self[1] ~= 0 and host.twReset(self[1], key_of(self, key))
+  local number = numbers[self] or check_self(self, "StringStatsDB", "twReset")
+  if type(key) ~= "string" then number, key = plain_key(number, key, "twReset") end
+  return host.reset(number, key)
 end
 
 function DB.twResetField(self, key, field)
-  check_self(self, "StringStatsDB", "twResetField")
-  if self[1] ~= 0 then host.twResetField(self[1], key_of(self, key), self[3][field] or no_field(self, field)) end
+  local fields = fields_of[self] or check_self(self, "StringStatsDB", "twResetField")
+  local number = fields[field] or host.no_field(numbers[self], field, "twResetField")
+  if type(key) ~= "string" then number, key = plain_key(number, key, "twResetField") end
+  host.reset_field(number, key)
 end
 
-for _, name in ipairs { "twGetSize", "twGetv4Prefix", "twGetv6Prefix" } do
-  local get = host[name]
-  DB[name] = function(self)
-    check_self(self, "StringStatsDB", name)
-    return self[1] == 0 and 0 or get(self[1])
-  end
-end
-
-for _, name in ipairs { "twSetMaxSize", "twSetv4Prefix", "twSetv6Prefix", "twSetExpireSleep", "twEnableReplication" } do
-  local set = host[name]
+-- Methods that have to do with the db as a whole, and what they are to the host.
+for name, body in pairs({
+  twGetSize = host.size,
+  twGetv4Prefix = host.v4_prefix,
+  twGetv6Prefix = host.v6_prefix,
+  twSetMaxSize = host.set_max_size,
+  twSetv4Prefix = host.set_v4_prefix,
+  twSetv6Prefix = host.set_v6_prefix,
+  twSetExpireSleep = host.set_expire_sleep,
+  twEnableReplication = host.enable_replication,
+}) do
   DB[name] = function(self, ...)
     check_self(self, "StringStatsDB", name)
-    if self[1] ~= 0 then set(self[1], ...) end
+    return body(numbers[self], ...)
   end
 end
