@@ -16,7 +16,7 @@ import { type Field, type FieldShape, slotWithin } from "./field.ts";
 import type { KeyTable } from "./key-table.ts";
 
 /** Different values that are kept as they are. */
-export const MOST_EXACT = 64;
+const MOST_EXACT = 64;
 /** In the place of a count: there are sketches. */
 const SKETCHED = 0xffff;
 /** Words of an entry before what is counted. */

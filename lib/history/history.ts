@@ -32,7 +32,7 @@ const PAGE = 1000;
 export type Result<A> = { answer: A } | { problem: string };
 
 /** What was removed of a login. */
-export type ForgottenLogin = Omit<Forgotten, "more">;
+type ForgottenLogin = Omit<Forgotten, "more">;
 
 interface HistoryOptions {
   clock: Clock;

@@ -11,7 +11,7 @@ import { type Row, sizeOfRow } from "./row.ts";
 import type { Write } from "./store.ts";
 
 /** Bytes that all of it may take. */
-export const MOST_BYTES = 64 * 1024 ** 2;
+const MOST_BYTES = 64 * 1024 ** 2;
 /** Rows of one turn, and their bytes: so little that the thread that makes a message of it is not held up. */
 export const ROWS_A_TURN = 256;
 const BYTES_A_TURN = 1024 ** 2;

@@ -66,7 +66,7 @@ interface SystemCalls {
 }
 
 /** Takes what is written to a standard stream, by its number. The bytes are only there during the call. */
-export type Print = (bytes: Buffer, stream: number) => void;
+type Print = (bytes: Buffer, stream: number) => void;
 
 /** What Lua finds outside of itself. */
 export interface Surroundings {

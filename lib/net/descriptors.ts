@@ -15,7 +15,7 @@ const FREE_AGAIN = 1 / 5;
 const ANY_FILE = "/dev/null";
 
 /** What accepts connections. */
-export interface Accepting {
+interface Accepting {
   /** Closes the listeners; connections stay. */
   pause(): void;
   /** Opens them again. @throws {Error} when that fails, with the reason */

@@ -6,7 +6,7 @@ import { PerfStats } from "./perf.ts";
 import { formatCounts, Tallies } from "./tallies.ts";
 
 /** What there is to be counted, asked for each time, since the console adds to it. */
-export interface StatNames {
+interface StatNames {
   /** Built-in commands and custom endpoints. */
   commands: () => Iterable<string>;
   /** Of custom stats. */

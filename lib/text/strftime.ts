@@ -6,7 +6,7 @@
 import { MONTHS } from "./months.ts";
 
 /** A time as clocks of its zone show it. */
-export interface ShownTime {
+interface ShownTime {
   /** Seconds since 1970. */
   time: number;
   year: number;

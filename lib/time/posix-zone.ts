@@ -4,7 +4,7 @@
  */
 
 /** What holds in a zone at some time. */
-export interface Offset {
+interface Offset {
   /** East of Greenwich. */
   seconds: number;
   isDaylight: boolean;

@@ -39,11 +39,11 @@ test("wrong arguments are blamed on the caller", async () => {
   ]);
 });
 
-property("random bytes survive, whole and as a stream of pieces", 50, (random) => {
+property("random bytes survive, whole and as a stream of pieces", 50, async (random) => {
   const bytes = random.bytes(random.below(200));
   input = fromBytes(bytes);
   output = [];
-  void lua.run(`
+  await lua.run(`
     local function through(name, text)
       local into, t = ltn12.sink.table()
       local list, size = {}, ${1 + random.below(7)}

@@ -4,11 +4,11 @@ import { test } from "bun:test";
 const SEEDS = [1, 2026, 0xc0ffee];
 
 /** Declares a test that holds `check` against `cases` random inputs of each seed. */
-export function property(name: string, cases: number, check: (random: Random) => void): void {
-  test(name, () => {
+export function property(name: string, cases: number, check: (random: Random) => void | Promise<void>): void {
+  test(name, async () => {
     for (const seed of SEEDS.flatMap((first) => Array.from({ length: cases }, (_, i) => first + i * 0x10001))) {
       try {
-        check(new Random(seed));
+        await check(new Random(seed));
       } catch (cause) {
         throw new Error(`fails for new Random(${seed}): ${cause instanceof Error ? cause.message : cause}`, { cause });
       }

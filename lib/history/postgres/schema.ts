@@ -11,7 +11,7 @@ import type { SQL } from "bun";
 export const SCHEMA = "trackalert";
 
 /** A step for each version, as in sqlite/schema.ts. Times are seconds since 1970; texts are bytes. */
-export const MIGRATIONS: readonly string[] = [
+const MIGRATIONS: readonly string[] = [
   `
   create table trackalert.meta (name text primary key, value bytea not null);
   insert into trackalert.meta values
