@@ -37,44 +37,21 @@ local function plain_value(value)
   return getmetatable(value) == "ComboAddress" and value[1] or value
 end
 
-function DB.twAdd(self, key, field, value, times)
-  local fields = fields_of[self] or check_self(self, "StringStatsDB", "twAdd")
-  local number = fields[field] or host.no_field(numbers[self], field, "twAdd")
-  if type(key) ~= "string" then number, key = plain_key(number, key, "twAdd") end
-  if type(value) == "table" then value = plain_value(value) end
-  host.add(number, key, value, times)
-end
-
-function DB.twSub(self, key, field, value, times)
-  local fields = fields_of[self] or check_self(self, "StringStatsDB", "twSub")
-  local number = fields[field] or host.no_field(numbers[self], field, "twSub")
-  if type(key) ~= "string" then number, key = plain_key(number, key, "twSub") end
-  if type(value) == "table" then value = plain_value(value) end
-  host.subtract(number, key, value, times)
-end
-
-function DB.twGet(self, key, field, value)
-  local fields = fields_of[self] or check_self(self, "StringStatsDB", "twGet")
-  local number = fields[field] or host.no_field(numbers[self], field, "twGet")
-  if type(key) ~= "string" then number, key = plain_key(number, key, "twGet") end
-  if type(value) == "table" then value = plain_value(value) end
-  return host.total(number, key, value)
-end
-
-function DB.twGetCurrent(self, key, field, value)
-  local fields = fields_of[self] or check_self(self, "StringStatsDB", "twGetCurrent")
-  local number = fields[field] or host.no_field(numbers[self], field, "twGetCurrent")
-  if type(key) ~= "string" then number, key = plain_key(number, key, "twGetCurrent") end
-  if type(value) == "table" then value = plain_value(value) end
-  return host.current(number, key, value)
-end
-
-function DB.twGetWindows(self, key, field, value)
-  local fields = fields_of[self] or check_self(self, "StringStatsDB", "twGetWindows")
-  local number = fields[field] or host.no_field(numbers[self], field, "twGetWindows")
-  if type(key) ~= "string" then number, key = plain_key(number, key, "twGetWindows") end
-  if type(value) == "table" then value = plain_value(value) end
-  return host.windows(number, key, value)
+-- Methods of a key, a field and a value, and what they are to the host. For twAdd and twSub `times` says how often, of a countmin.
+for name, body in pairs({
+  twAdd = host.add,
+  twSub = host.subtract,
+  twGet = host.total,
+  twGetCurrent = host.current,
+  twGetWindows = host.windows,
+}) do
+  DB[name] = function(self, key, field, value, times)
+    local fields = fields_of[self] or check_self(self, "StringStatsDB", name)
+    local number = fields[field] or host.no_field(numbers[self], field, name)
+    if type(key) ~= "string" then number, key = plain_key(number, key, name) end
+    if type(value) == "table" then value = plain_value(value) end
+    return body(number, key, value, times)
+  end
 end
 
 function DB.twReset(self, key)
