@@ -134,12 +134,16 @@ describe("a webhook", () => {
 describe("the keys of a webhook", () => {
   test("are sent as their bytes", async () => {
     let request = "";
-    const server = createServer((socket) =>
+    const server = createServer((socket) => {
+      let received = "";
       socket.on("data", (data) => {
-        request += data.toString("latin1");
-        socket.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-      }),
-    );
+        received += data.toString("latin1");
+        // Its head and its body may come apart.
+        if (!/\r\n\r\n[xy]$/.test(received)) return;
+        request += received;
+        socket.end("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+      });
+    });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as AddressInfo;
     await using daemon = await startDaemon(`${PREAMBLE}
