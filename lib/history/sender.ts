@@ -9,7 +9,7 @@ import type { CancelTimer, Clock } from "../time/clock.ts";
 import { Outbox, ROWS_A_TURN } from "./outbox.ts";
 import { type Asked, type Outcome, Questions } from "./questions.ts";
 import type { Row } from "./row.ts";
-import { type Question, type Store, StoreError, type Write } from "./store.ts";
+import { isWriting, type Question, type Store, StoreError, type Write } from "./store.ts";
 
 const MOST_TURNS = 4;
 /** Milliseconds until a store that is away is tried again; doubled each time, up to the second. */
@@ -180,7 +180,7 @@ export class Sender {
       const questions = this.questions.take(this.outbox.taken);
       const commit =
         (this.commitDue && this.outbox.gone < this.outbox.added) ||
-        questions.some(({ question }) => question.ask === "forget");
+        questions.some(({ question }) => isWriting(question));
       this.commitDue = false;
       if (writes.length === 0 && questions.length === 0 && !commit) return;
       this.turn = turn;

@@ -13,6 +13,7 @@
  * A new kind of write or question is added to {@link Write} or {@link Question} and to both stores.
  */
 import type { ByteString } from "../text/byte-string.ts";
+import type { AlertFilter, AlertRecord, Fold, Raised } from "./alert-record.ts";
 import type { Filter } from "./filter.ts";
 import type { Learnt, LevelValues, ProfileEntry } from "./profile.ts";
 import type { Usage } from "./risk.ts";
@@ -25,7 +26,10 @@ export type Write =
   /** What {@link Answers.hour} found, unless more has come since. */
   | { write: "hour"; hour: number; counted: HourCount }
   /** How far a file has been imported. @param former the head under which it was known when it was shorter */
-  | { write: "imported"; imported: Imported; former: ByteString };
+  | { write: "imported"; imported: Imported; former: ByteString }
+  /** Alerts that were raised without asking who has their keys. */
+  | { write: "alerts"; alerts: AlertRecord[] }
+  | { write: "folds"; folds: Fold[] };
 
 /** One thing that is asked. The answer to each is in {@link Answers}. */
 export type Question =
@@ -48,8 +52,32 @@ export type Question =
   | { ask: "profile"; login: ByteString }
   /** What its risk score is made of. To be asked in a turn: what is written behind is known there. */
   | { ask: "usage"; login: ByteString; levels: LevelValues }
-  /** Removes so many of a login's rows and, with the last of them, all else that is known of it. The only question that writes. */
-  | { ask: "forget"; login: ByteString; limit: number };
+  | { ask: "alerts"; filter: AlertFilter; n: number }
+  /** Alerts that nobody has finished. */
+  | { ask: "openAlerts" }
+  | WritingQuestion;
+
+/** A question that writes, and so is asked in a turn. Its answer is durable. */
+export type WritingQuestion =
+  /** Removes so many of a login's rows and, with the last of them, all else that is known of it. */
+  | { ask: "forget"; login: ByteString; limit: number }
+  /** Raises an alert, unless another has its key. @param now seconds since 1970 */
+  | { ask: "raise"; alert: AlertRecord; now: number }
+  /** The alert as it is now that its cool-down is over, for the first that asks. */
+  | { ask: "finish"; key: ByteString; id: string }
+  | { ask: "forgetAlerts"; login: ByteString };
+
+const WRITING: readonly Question["ask"][] = [
+  "forget",
+  "raise",
+  "finish",
+  "forgetAlerts",
+] satisfies WritingQuestion["ask"][];
+
+export const isWriting = ({ ask }: Question): boolean => WRITING.includes(ask);
+
+/** Whether what it removes is to be gone from the file, too. */
+export const removes = ({ ask }: Question): boolean => ask === "forget" || ask === "forgetAlerts";
 
 export interface Answers {
   count: number;
@@ -67,6 +95,12 @@ export interface Answers {
   profile: [feature: ByteString, entries: ProfileEntry[]][];
   usage: Usage;
   forget: Forgotten;
+  alerts: AlertRecord[];
+  openAlerts: AlertRecord[];
+  raise: Raised;
+  finish: AlertRecord | null;
+  /** How many. */
+  forgetAlerts: number;
 }
 
 /** A file as it was when it was imported, and how far that went. */

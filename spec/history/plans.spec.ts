@@ -18,6 +18,7 @@ import {
   type Sql,
   topSql,
 } from "../../lib/history/sql.ts";
+import { Alerts } from "../../lib/history/sqlite/alerts.ts";
 import { Answering } from "../../lib/history/sqlite/answering.ts";
 import { Dictionaries } from "../../lib/history/sqlite/dictionary.ts";
 import { Profiles } from "../../lib/history/sqlite/profiles.ts";
@@ -61,7 +62,7 @@ describe("SQLite", () => {
   new RowWriter(database, dictionaries).add([row()]);
   const { dialect } = new Answering(
     database,
-    { dictionaries, profiles: new Profiles(database, dictionaries) },
+    { dictionaries, profiles: new Profiles(database, dictionaries), alerts: new Alerts(database) },
     () => 0,
     null,
   );

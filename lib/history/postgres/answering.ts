@@ -24,6 +24,7 @@ import {
   type StoreState,
   type Total,
 } from "../store.ts";
+import { finish, forgetAlerts, listAlerts, openAlerts, raise } from "./alerts.ts";
 import { runOn } from "./lists.ts";
 import type { PostgresProfiles } from "./profiles.ts";
 import { SCHEMA } from "./schema.ts";
@@ -33,7 +34,7 @@ import { all, change, number, type Raw, type Session, toBytea, valueOf } from ".
 const WIDENED = 8;
 /** Groups that are fetched at once. */
 const FETCHED = 500;
-const TABLES = ["reports", "logins", "hours", "entries", "everybody", "pairs"];
+const TABLES = ["reports", "logins", "hours", "entries", "everybody", "pairs", "alerts"];
 
 type Asked<A extends Question["ask"]> = Extract<Question, { ask: A }>;
 
@@ -90,6 +91,16 @@ export class Answering {
         return this.profiles.usage(runOn(session), question.login, question.levels);
       case "forget":
         return this.forget(session, question);
+      case "alerts":
+        return listAlerts(session, question.filter, question.n);
+      case "openAlerts":
+        return openAlerts(session);
+      case "raise":
+        return raise(session, question.alert, question.now);
+      case "finish":
+        return finish(session, question.key, question.id);
+      case "forgetAlerts":
+        return forgetAlerts(session, question.login);
     }
   }
 

@@ -94,6 +94,31 @@ const MIGRATIONS: readonly string[] = [
     ahead bytea not null                  -- where lines begin that have been taken beyond it, as JSON
   );
   `,
+  `
+  -- Alerts, and which of them has a key until when: see alert-record.ts.
+  create table trackalert.alerts (
+    id bytea not null,
+    key bytea not null,
+    type bytea not null,
+    severity smallint not null,        -- 0 low … 3 critical
+    login bytea,
+    remote bytea,
+    message bytea not null,
+    evidence bytea,                     -- JSON
+    policy bytea,
+    host bytea not null,
+    count bigint not null,
+    first double precision not null,
+    last double precision not null,
+    until double precision not null,
+    finished smallint not null,        -- 1: its cool-down is over, and its count told
+    primary key (key, id)
+  );
+  create index alerts_first on trackalert.alerts (first, id);
+  create index alerts_login on trackalert.alerts (login, first) where login is not null;
+  create index alerts_open on trackalert.alerts (until) where finished = 0;
+  create table trackalert.cooldowns (key bytea primary key, id bytea not null, until double precision not null);
+  `,
 ];
 
 /** Of advisory locks, so that of several daemons one migrates: "taHi". */

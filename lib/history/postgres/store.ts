@@ -5,6 +5,7 @@ import { fromBytes } from "../../text/byte-string.ts";
 import type { Clock } from "../../time/clock.ts";
 import {
   type Question,
+  removes,
   type Reply,
   type Store,
   StoreError,
@@ -185,7 +186,7 @@ export class PostgresStore implements Store {
   private async perform(turn: Turn, { turns, answering }: Connected): Promise<TurnDone> {
     if (turn.writes.length > 0 || turn.commit) await this.write(turn, turns);
     const replies = await Promise.all(turn.questions.map((question) => this.reply(turns, answering, question)));
-    if (turn.questions.some(({ ask }) => ask === "forget")) this.writing.forgetAll();
+    if (turn.questions.some(removes)) this.writing.forgetAll();
     return { replies, durable: turn.commit };
   }
 

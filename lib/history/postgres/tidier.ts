@@ -3,6 +3,7 @@ import { type ByteString, fromBytes } from "../../text/byte-string.ts";
 import { hashedLogin } from "../row.ts";
 import { type Bound, ROW_COLUMNS } from "../sql.ts";
 import { LoginState, type Tidied, type Tidying } from "../store.ts";
+import { expireAlerts } from "./alerts.ts";
 import { removeOldest } from "./answering.ts";
 import { runOn } from "./lists.ts";
 import type { PostgresProfiles } from "./profiles.ts";
@@ -33,9 +34,10 @@ export async function tidy(session: Session, tidying: Tidying, { key, profiles }
   const hashed = await hashLogins(session, hashBefore, key);
   const unused = await deleteUnused(session, rowsBefore, limit);
   const swept = (await session.begin((tx) => profiles.sweep(runOn(tx), tidying, limit))) as boolean;
+  const alerts = await expireAlerts(session, tidying, limit);
   const ended = `delete from ${SCHEMA}.writers where t < ?`;
   await change(session, { text: ended, values: [tidying.now - LONGEST_SILENCE] });
-  return { expired: expired.removed, oversize, more: oversize > 0 || hashed || unused || swept };
+  return { expired: expired.removed, oversize, more: oversize > 0 || hashed || unused || swept || alerts };
 }
 
 /**

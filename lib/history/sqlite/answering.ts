@@ -27,6 +27,7 @@ import {
   type StoreState,
   type Total,
 } from "../store.ts";
+import type { Alerts } from "./alerts.ts";
 import type { Dictionaries } from "./dictionary.ts";
 import type { Profiles } from "./profiles.ts";
 
@@ -48,7 +49,7 @@ export class Answering {
    */
   constructor(
     private readonly database: Database,
-    private readonly of: { dictionaries: Dictionaries; profiles: Profiles },
+    private readonly of: { dictionaries: Dictionaries; profiles: Profiles; alerts: Alerts },
     private readonly now: () => number,
     private readonly timeout: number | null,
   ) {
@@ -117,6 +118,16 @@ export class Answering {
         return this.of.profiles.usage(question.login, question.levels);
       case "forget":
         return this.forget(question.login, question.limit);
+      case "alerts":
+        return this.of.alerts.list(question.filter, question.n);
+      case "openAlerts":
+        return this.of.alerts.open();
+      case "raise":
+        return this.of.alerts.raise(question.alert, question.now);
+      case "finish":
+        return this.of.alerts.finish(question.key, question.id);
+      case "forgetAlerts":
+        return this.of.alerts.forget(question.login);
     }
   }
 

@@ -94,6 +94,31 @@ const MIGRATIONS: readonly string[] = [
     ahead text not null               -- where lines begin that have been taken beyond it, as JSON
   ) strict, without rowid;
   `,
+  `
+  -- Alerts, and which of them has a key until when: see alert-record.ts.
+  create table alerts (
+    id blob not null,
+    key blob not null,
+    type blob not null,
+    severity integer not null,        -- 0 low … 3 critical
+    login blob,
+    remote blob,
+    message blob not null,
+    evidence blob,                     -- JSON
+    policy blob,
+    host blob not null,
+    count integer not null,
+    first real not null,
+    last real not null,
+    until real not null,
+    finished integer not null,        -- 1: its cool-down is over, and its count told
+    primary key (key, id)
+  ) strict, without rowid;
+  create index alerts_first on alerts (first, id);
+  create index alerts_login on alerts (login, first) where login is not null;
+  create index alerts_open on alerts (until) where finished = 0;
+  create table cooldowns (key blob not null primary key, id blob not null, until real not null) strict, without rowid;
+  `,
 ];
 
 const NEWEST = MIGRATIONS.length;

@@ -6,7 +6,9 @@ import { dirname } from "node:path";
 import { createFile, moveAside } from "../../sqlite/file.ts";
 import { stopwatch } from "../../time/clock.ts";
 import {
+  isWriting,
   type Question,
+  removes,
   type Reply,
   StoreError,
   type Tidied,
@@ -15,6 +17,7 @@ import {
   type TurnDone,
   type Write,
 } from "../store.ts";
+import { Alerts } from "./alerts.ts";
 import { Answering } from "./answering.ts";
 import { Dictionaries, toBlob } from "./dictionary.ts";
 import { concernsFile, storeProblem } from "./problem.ts";
@@ -49,6 +52,7 @@ interface Open {
   dictionaries: Dictionaries;
   rows: RowWriter;
   profiles: Profiles;
+  alerts: Alerts;
   answering: Answering;
   tidier: Tidier;
 }
@@ -90,13 +94,13 @@ export class SqliteStore {
   run({ writes, questions, commit }: Turn): TurnDone {
     return this.guard((file) => {
       const { database } = file;
-      if (writes.length > 0 || questions.some(({ ask }) => ask === "forget")) this.begin(file);
+      if (writes.length > 0 || questions.some(isWriting)) this.begin(file);
       for (const write of writes) apply(write, file);
       const replies = questions.map((question) => this.reply(question, file));
       if (commit && database.inTransaction) {
         this.commit(file);
         // What was removed is to be gone from the write-ahead log, too.
-        if (questions.some(({ ask }) => ask === "forget")) database.run("pragma wal_checkpoint(truncate)");
+        if (questions.some(removes)) database.run("pragma wal_checkpoint(truncate)");
       }
       return { replies, durable: !database.inTransaction };
     });
@@ -180,6 +184,7 @@ export class SqliteStore {
     database.run(`pragma cache_size = -${CACHE}`);
     const dictionaries = new Dictionaries(database);
     const profiles = new Profiles(database, dictionaries);
+    const alerts = new Alerts(database);
     return {
       database,
       dictionaries,
@@ -187,8 +192,9 @@ export class SqliteStore {
       commit: database.prepare("commit"),
       rows: new RowWriter(database, dictionaries),
       profiles,
-      answering: new Answering(database, { dictionaries, profiles }, stopwatch, this.options.timeout),
-      tidier: new Tidier(database, { dictionaries, profiles }),
+      alerts,
+      answering: new Answering(database, { dictionaries, profiles, alerts }, stopwatch, this.options.timeout),
+      tidier: new Tidier(database, { dictionaries, profiles, alerts }),
     };
   }
 
@@ -234,7 +240,7 @@ export class SqliteStore {
   }
 }
 
-function apply(write: Write, { rows, profiles, database }: Open): void {
+function apply(write: Write, { rows, profiles, alerts, database }: Open): void {
   switch (write.write) {
     case "rows":
       return rows.add(write.rows);
@@ -251,6 +257,10 @@ function apply(write: Write, { rows, profiles, database }: Open): void {
       const sql = "insert or replace into imports (head, length, position, ahead) values (?, ?, ?, ?)";
       return void database.query(sql).run(toBlob(head), length, position, JSON.stringify(ahead));
     }
+    case "alerts":
+      return alerts.keep(write.alerts);
+    case "folds":
+      return alerts.fold(write.folds);
   }
 }
 

@@ -4,6 +4,7 @@ import type { Database, Statement } from "bun:sqlite";
 import { type ByteString, fromBytes } from "../../text/byte-string.ts";
 import { hashedLogin } from "../row.ts";
 import { LoginState, type Tidied, type Tidying } from "../store.ts";
+import type { Alerts } from "./alerts.ts";
 import { type Dictionaries, toBlob } from "./dictionary.ts";
 import type { Profiles } from "./profiles.ts";
 
@@ -13,7 +14,7 @@ export class Tidier {
 
   constructor(
     private readonly database: Database,
-    private readonly of: { dictionaries: Dictionaries; profiles: Profiles },
+    private readonly of: { dictionaries: Dictionaries; profiles: Profiles; alerts: Alerts },
   ) {
     this.deleteExpired = database.prepare(
       "delete from reports where id in (select id from reports where t < ? order by t limit ?)",
@@ -29,7 +30,8 @@ export class Tidier {
     const hashed = this.hashLogins(hashBefore, limit);
     const texts = this.deleteUnused(rowsBefore, limit);
     const unused = this.of.profiles.sweep(tidying, limit);
-    return { expired, oversize, more: oversize > 0 || hashed || texts || unused };
+    const alerts = this.of.alerts.expire(tidying, limit);
+    return { expired, oversize, more: oversize > 0 || hashed || texts || unused || alerts };
   }
 
   /** Bytes that are in use. */
