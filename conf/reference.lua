@@ -167,6 +167,25 @@ showHistory() -- (C) where it is, how much is in it, rows that wait, the slowest
 showLogin("joe") -- (C) what is known of a login: the values of its profile seen last, its newest rows
 backupHistory("copy.sqlite") -- (C) copies an SQLite history to a file that is not there yet; for PostgreSQL there is pg_dump
 
+--- Alerts -------------------------------------------------------------------------------------------------------------
+
+-- Raises an alert (policy functions, background functions, the console): answers its id, or nil, "cooling down" when it was
+-- folded into an earlier one of the same key. Waits, up to 2 s, for the history to say whether another daemon has it.
+alert({
+  type = "password_spray", -- letters, digits, _
+  severity = "high", -- low, medium (the default), high, critical
+  login = "joe", -- whom it is about
+  remote = lt.remote, -- an address or a text
+  message = "what happened, for people", -- made of type, login and remote unless given
+  evidence = { attempts = 12 }, -- kept as JSON, 16 KiB at most
+  key = "spray 192.0.2.0/24", -- what one alert is about: type, login and remote unless given
+  cooldown = "1h", -- alerts of one key within it are one; told again as final when it ends, if there were more
+  t = lt.t, -- when it happened: the time of the report being handled, else now, unless given
+  policy = "spray", -- what raised it
+})
+getAlerts({ type = "password_spray", login = "joe", remote = "192.0.2.1", severity = "high", since = "7d", before = 1772323200 }, 20) -- (W) newest first, with the names above and id, count, first, last, host
+showAlerts(20, { login = "joe" }) -- (C) a row each, newest first
+
 --- Addresses ----------------------------------------------------------------------------------------------------------
 
 local ca = newCA("192.0.2.1:993") -- a ComboAddress; "[2001:db8::1]:993"; what does not parse is 0.0.0.0 and an error in the log

@@ -18,6 +18,7 @@ const FLOORS = [
   ["configuration"],
   ["lua"],
   ["config.ts"],
+  ["alerts"],
   ["webhooks", "counters", "control", "geoip", "device", "history"],
   ["stats", "net", "login-tuple.ts"],
   ["address", "log", "sqlite"],

@@ -1,7 +1,9 @@
 /** Runs a configuration script: from a file to a {@link Config} and a live {@link Policy}. */
 import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { dirname, resolve } from "node:path";
 
+import { Alerts, type AlertSink } from "../alerts/alerts.ts";
 import { BUILT_IN_COMMANDS, type Config, defaultConfig } from "../config.ts";
 import { Counters } from "../counters/counters.ts";
 import { HASH_KEY_BYTES } from "../counters/keyed-hash.ts";
@@ -39,6 +41,7 @@ export interface Loaded {
   engine: Engine;
   metrics: Metrics;
   stats: Stats;
+  alerts: Alerts;
   /** In memory; a SnapshotFile saves them. */
   counters: Counters;
   /** Nothing is sent before it is opened. */
@@ -60,10 +63,14 @@ export class ConfigError extends Error {
   }
 }
 
-interface Isolation {
+/** What stands in for everything outside. */
+export interface Isolation {
   http: HttpClient;
   tcp: TcpNetwork;
   webhooks: WebHookSink;
+  alerts: AlertSink;
+  /** Whether alerts are kept and cooled; if not, they are counted alone. Asked each time. */
+  keepsAlerts: () => boolean;
   /** What the policy remembers outlives it: for an import. */
   lasting?: boolean;
 }
@@ -84,6 +91,8 @@ interface LoadOptions {
   onCompiled?: (chunk: ByteString) => void;
 }
 
+/** Two runs of a replay must be alike, wherever. */
+const ISOLATED_HOST = "replay";
 const READ_ONLY = "the configuration is only read";
 const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure(READ_ONLY)) };
 
@@ -156,9 +165,19 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   engine.define(durationToSeconds(complaints));
   const attempt = networkAttempt(config.webhooks, outgoing, clock);
   const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
+  const alerts = new Alerts({
+    clock,
+    log,
+    metrics,
+    host: isolation ? ISOLATED_HOST : hostname(),
+    history: () => engine.history,
+    sink: isolation?.alerts ?? { raised: () => {}, ended: () => {} },
+    keeps: isolation?.keepsAlerts ?? (() => true),
+  });
+  engine.alerts = alerts;
   engine.elsewhere.set("counters", (login) => counters.forget(login));
   engine.elsewhere.set("webhooks", (login) => webhooks.events.forget(login));
-  engine.elsewhere.set("counters", (login) => counters.forget(login));
+  engine.elsewhere.set("alerts", (login) => alerts.forget(login));
   engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, complaints));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
   try {
@@ -171,7 +190,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     const located = message.startsWith(`${name}:`) ? file + message.slice(name.length) : `${file}: ${message}`;
     throw new ConfigError(located, traceback);
   }
-  return { config, policy, engine, metrics, stats, counters, webhooks, outgoing, shutdown };
+  return { config, policy, engine, metrics, stats, alerts, counters, webhooks, outgoing, shutdown };
 }
 
 /** Why the control socket cannot be opened, if so. */

@@ -1,5 +1,5 @@
 /** `trackalert --import FILE…`: teaches the memory from what was recorded, and tells how that went. */
-import { ConfigError, loadConfig, type Loaded } from "../configuration/load-config.ts";
+import { ConfigError, type Isolation, loadConfig, type Loaded } from "../configuration/load-config.ts";
 import { SnapshotFile } from "../counters/snapshot-file.ts";
 import { storeInPlace } from "../history/place.ts";
 import { IN_MEMORY } from "../history/settings.ts";
@@ -39,13 +39,15 @@ const EXIT_FAILED = 1;
 const SAVE_COUNTERS = 60_000;
 
 const NOT_SENT = "requests are not sent in an import";
-/** Of everything outside there is nothing. */
-const ISOLATION = {
+/** Of everything outside there is nothing. @param raised told the type of each alert */
+const isolation = (raised: (type: string) => void): Isolation => ({
   http: { request: () => Promise.reject(new HttpFailure(NOT_SENT)) } satisfies HttpClient,
   tcp: unreachableTcp(NOT_SENT),
   webhooks: { send: () => undefined, drain: () => Promise.resolve() },
+  alerts: { raised: ({ type }) => raised(type), ended: () => {} },
+  keepsAlerts: () => false,
   lasting: true,
-};
+});
 
 /** @throws {ConfigError} @returns the exit code */
 export async function importFiles(names: readonly string[], options: ImportOptions): Promise<number> {
@@ -74,6 +76,8 @@ export async function importFiles(names: readonly string[], options: ImportOptio
 class Import {
   private files: ImportFile[] = [];
   private ran: ImportRun | undefined;
+  /** How many would have been raised, by type. */
+  private readonly alerts = new Map<string, number>();
   private snapshot: SnapshotFile | undefined;
   private countersSaved = stopwatch();
   private readonly fileOptions: FileOptions;
@@ -93,7 +97,7 @@ class Import {
 
   /** What has come of it, in lines. */
   get summary(): string[] {
-    return this.ran ? formatSummary(this.files, this.ran) : [];
+    return this.ran ? formatSummary(this.files, this.ran, this.alerts) : [];
   }
 
   async run(names: readonly string[]): Promise<void> {
@@ -179,7 +183,8 @@ class Import {
   /** Runs the configuration, which may wait, too. */
   private async load(clock: VirtualClock, log: Log): Promise<Loaded> {
     let ended = false;
-    const loading = loadConfig(this.options.config, { clock, log, isolation: ISOLATION }).finally(() => (ended = true));
+    const outside = isolation((type) => this.alerts.set(type, (this.alerts.get(type) ?? 0) + 1));
+    const loading = loadConfig(this.options.config, { clock, log, isolation: outside }).finally(() => (ended = true));
     // It is awaited below.
     loading.catch(() => {});
     while (!ended) await (clock.pending > 0 ? clock.step() : clock.settle());

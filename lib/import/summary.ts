@@ -4,16 +4,30 @@ import { formatAmounts } from "../text/amounts.ts";
 import type { ImportFile } from "./file.ts";
 import type { ImportRun } from "./run.ts";
 
-/** @param run what came of them all */
-export function formatSummary(files: readonly ImportFile[], { reports, first, last, errors }: ImportRun): string[] {
+/**
+ * @param run what came of them all
+ * @param alerts how many would have been raised, by type
+ */
+export function formatSummary(
+  files: readonly ImportFile[],
+  { reports, first, last, errors }: ImportRun,
+  alerts: ReadonlyMap<string, number>,
+): string[] {
   const lines = files.flatMap(formatFile);
   const span = first === undefined ? "" : ` of ${formatInstant(first)} to ${formatInstant(last!)}`;
   lines.push(`${reports.toLocaleString("en")} reports${span} taken`);
+  if (alerts.size > 0) lines.push("alerts that would have been raised:", ...formatAlerts(alerts).map(indent));
   if (errors.count > 0) lines.push(`${errors.count} Lua errors, the first of them:`, ...errors.first.map(indent));
   const found = files.some(({ taken, former }) => taken > 0 || former);
   if (!found) lines.push("no line tells of a login: log files need --format dovecot or --format sshd");
   return lines;
 }
+
+/** The most first. */
+const formatAlerts = (alerts: ReadonlyMap<string, number>): string[] =>
+  [...alerts]
+    .toSorted(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+    .map(([type, count]) => `${count.toLocaleString("en")} ${type}`);
 
 function formatFile({ name, lines, taken, skipped, reasons, former, unfinished }: ImportFile): string[] {
   const read = formatAmounts({ line: lines }) || (former ? "nothing new" : "nothing");

@@ -6,6 +6,7 @@ export const CONSOLE_COMMANDS: ReadonlyMap<string, string> = new Map([
   ["reloadGeoIPDBs()", "opens the GeoIP databases anew; one that cannot be opened stays as it was"],
   ["resendDeadLetters(id)", "queues a dead letter again; all of them without an id"],
   ["showACL()", "prints the netmasks of peers that may connect"],
+  ["showAlerts(n, filter)", "prints the newest alerts: 20 unless told otherwise, of a type, login, remote, severity"],
   ["showCommandStats()", "prints how often each command was called in the last 5 minutes"],
   ["showCustomEndpoints()", "prints the names of the custom endpoints"],
   ["showCustomStats()", "prints what the policy counted in the last 5 minutes"],

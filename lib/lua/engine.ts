@@ -3,6 +3,7 @@
  */
 import { resolve } from "node:path";
 
+import type { Alerts } from "../alerts/alerts.ts";
 import type { Counters } from "../counters/counters.ts";
 import { GeoIPDatabases } from "../geoip/geoip-databases.ts";
 import type { History } from "../history/history.ts";
@@ -18,6 +19,7 @@ import { Complaints } from "./complaints.ts";
 import { isConsoleCommand, SHOWS_NIL } from "./console-commands.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { disk, type HostFileSystem } from "./disk.ts";
+import type { AlertAccess } from "./functions/alerts.ts";
 import { geoipReloads } from "./functions/geoip.ts";
 import type { Forget, HistoryAccess } from "./functions/history.ts";
 import { TcpSockets } from "./functions/tcp.ts";
@@ -85,6 +87,8 @@ export class Engine {
   readonly elsewhere = new Map<string, Forget>();
   /** Set by newHistory(). */
   history: History | undefined;
+  /** Where alerts are raised. */
+  alerts: Alerts | undefined;
   readonly memory: MemoryWatch;
   private readonly log: Log;
   private readonly sockets: TcpSockets;
@@ -123,6 +127,7 @@ export class Engine {
       complaints,
       onCompiled,
       history: this.historyAccess(clock, directory, sliced),
+      alerts: this.alertAccess(clock, sliced),
       allowed: (name) => this.acts(name),
     });
     for (const definition of geoipReloads(geoip, output)) this.define(definition);
@@ -184,9 +189,27 @@ export class Engine {
       },
       resolve: (path) => resolve(directory, path),
       elsewhere: this.elsewhere,
-      // In a replay nobody is held up, and order counts.
-      beside: () => sliced && (this.tasks.current === "background" || this.tasks.current === "console"),
+      beside: () => sliced && this.asksBeside,
     };
+  }
+
+  private alertAccess(clock: Clock, sliced: boolean): AlertAccess {
+    return {
+      clock,
+      alerts: () => {
+        if (this.alerts && this.tasks.current !== "configuration") return this.alerts;
+        throw new LuaError(
+          "alerts are raised by policy functions and from the console, not by the configuration itself",
+        );
+      },
+      reportTime: () => this.tasks.reportTime,
+      beside: () => sliced && this.asksBeside,
+    };
+  }
+
+  /** Whether what runs may not hold up reports with its questions. In a replay nobody is held up, and order counts. */
+  private get asksBeside(): boolean {
+    return this.tasks.current === "background" || this.tasks.current === "console";
   }
 
   /** What stands for the history in Lua. */
@@ -252,6 +275,7 @@ export class Engine {
         return 2;
       },
       () => {},
+      tuple.t,
     );
   }
 

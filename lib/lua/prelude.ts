@@ -9,6 +9,7 @@ import { type HostFunction, pushHostFunction } from "./call.ts";
 import type { Complaints } from "./complaints.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import { addressFunctions } from "./functions/address.ts";
+import { type AlertAccess, alertFunctions } from "./functions/alerts.ts";
 import { consoleOutputFunctions } from "./functions/console.ts";
 import { CounterCalls } from "./functions/counter-calls.ts";
 import { dateFunctions } from "./functions/date.ts";
@@ -30,6 +31,7 @@ import { historyLearn, profileQuestions } from "./functions/profile.ts";
 import type { TcpSockets } from "./functions/tcp.ts";
 import { sleepFunction, type WaitingFunction } from "./functions/wait.ts";
 import addressChunk from "./prelude/address.lua" with { type: "text" };
+import alertsChunk from "./prelude/alerts.lua" with { type: "text" };
 import argumentsChunk from "./prelude/arguments.lua" with { type: "text" };
 import bitChunk from "./prelude/bit.lua" with { type: "text" };
 import consoleChunk from "./prelude/console.lua" with { type: "text" };
@@ -72,6 +74,7 @@ interface PreludeOptions {
   /** Takes what each file compiles to. */
   onCompiled: ((chunk: ByteString) => void) | undefined;
   history: HistoryAccess;
+  alerts: AlertAccess;
   /** Whether a function that is for the console alone may run now. */
   allowed: (name: string) => boolean;
 }
@@ -171,11 +174,16 @@ export function installPrelude(options: PreludeOptions): Drivers {
   const historyHost: Record<string, HostFunction> = {
     add: historyAdd(options.history),
     learn: historyLearn(options.history),
+  };
+  const consoleHost: Record<string, HostFunction> = {
     allowed: { name: "allowed", body: (call) => allowed(call.text(1)) },
     print: consoleOutputFunctions(output)["print"]!,
   };
   const waitingByName = Object.fromEntries(waits.map((definition) => [definition.name, waiting(definition)]));
-  const [history] = run("history", historyChunk, historyHost, waitingByName, ...classTools, wrongType);
+  const [history] = run("history", historyChunk, historyHost, waitingByName, ...classTools, wrongType, consoleHost);
+  const alerts = alertFunctions(options.alerts);
+  const alertsByName = Object.fromEntries(alerts.waiting.map((definition) => [definition.name, definition]));
+  run("alerts", alertsChunk, { raise: alerts.raise }, waitingTable(alertsByName), consoleHost, wrongType, classOf);
   const [tcp] = run(
     "tcp",
     tcpChunk,

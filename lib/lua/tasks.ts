@@ -34,6 +34,8 @@ interface Task {
   readonly thread: LuaThread;
   readonly anchor: Reference;
   kind: TaskKind;
+  /** What it is about: seconds since 1970 of the report. */
+  time: number | undefined;
   /** Each run of a function has a number of its own. */
   run: number;
   /** Milliseconds on the processor so far. */
@@ -58,6 +60,11 @@ export class Tasks {
   /** The number of the run that is going on, undefined between tasks. */
   get runNumber(): number | undefined {
     return this.running?.run;
+  }
+
+  /** Seconds since 1970 of the report that the running task handles, if it does. */
+  get reportTime(): number | undefined {
+    return this.running?.time;
   }
 
   /** Seconds on the processor after which a task is stopped. Asked each time that one goes on, so that it can change. */
@@ -99,13 +106,19 @@ export class Tasks {
    * Runs a function as a task.
    * @param prepare pushes the function and its arguments and answers their count, the function not counted
    * @param read takes what is needed of the results, which are at 1 … count
+   * @param time of the report that it handles, in seconds since 1970
    * @returns the result at once when the task did not wait, else a promise of it
    * @throws {PolicyError} and nothing else, whatever failed, in `prepare` and `read` too (the promise rejects with the same)
    */
-  run<T>(kind: TaskKind, prepare: (L: LuaThread) => number, read: (L: LuaThread, count: number) => T): T | Promise<T> {
+  run<T>(
+    kind: TaskKind,
+    prepare: (L: LuaThread) => number,
+    read: (L: LuaThread, count: number) => T,
+    time?: number,
+  ): T | Promise<T> {
     let task: Task | undefined;
     try {
-      task = this.begin(kind);
+      task = this.begin(kind, time);
       if (this.resume(task, prepare(task.thread))) return this.finish(task, read);
     } catch (error) {
       throw this.fail(task, error);
@@ -148,11 +161,12 @@ export class Tasks {
     return this.watchedRuns.has(run);
   }
 
-  private begin(kind: TaskKind): Task {
+  private begin(kind: TaskKind, time: number | undefined): Task {
     if (this.running) throw new Error("a task cannot be started from within a task");
     if (this.broken) throw this.broken;
     const task = this.idle.pop() ?? this.create();
     task.kind = kind;
+    task.time = time;
     task.run = ++this.lastRun;
     task.used = 0;
     return task;
@@ -162,7 +176,7 @@ export class Tasks {
     const { state } = this;
     const thread = state.api.lua_newthread(state.main);
     const anchor = state.reference(state.main);
-    return { thread, anchor, kind: "report", run: 0, used: 0, wait: 0, settle: undefined };
+    return { thread, anchor, kind: "report", time: undefined, run: 0, used: 0, wait: 0, settle: undefined };
   }
 
   /** Goes on with a parked task and tells the one who started it when it has ended. */

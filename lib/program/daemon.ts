@@ -127,6 +127,7 @@ export class Daemon {
     }
     if (config.stateDir !== undefined) daemon.snapshot = SnapshotFile.open(config.stateDir, loaded.counters, ports);
     loaded.webhooks.open(config.stateDir);
+    void loaded.alerts.open();
     if (!config.webserverPassword) log.warn("no password: requests that need one are refused (setWebserverPassword)");
     const files = fewFiles(config.maxWebserverConns);
     if (files) log.warn(files);
@@ -237,6 +238,7 @@ export class Daemon {
 
   private async closeHistory(): Promise<void> {
     const { history } = this.loaded.engine;
+    this.loaded.alerts.close();
     if (!history) return;
     if (!(await this.isOver(history.close(), HISTORY_BOUND))) void history.cut();
     const left = formatAmounts({ row: history.waitingRows });

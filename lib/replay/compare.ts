@@ -1,8 +1,8 @@
 /** Holds what happened in a replay against what its fixture expects. */
 import { escapeControls, Level } from "../log/log.ts";
 import { align } from "./align.ts";
-import type { ExpectedCount, ExpectedWebHook } from "./expectations.ts";
-import { type Cause, describeCause, type Outcome, type SentWebHook } from "./outcome.ts";
+import type { ExpectedCount, ExpectedEvent } from "./expectations.ts";
+import { type Cause, describeCause, type Outcome, type SentEvent } from "./outcome.ts";
 import { formatOffset, formatRange, formatTime } from "./times.ts";
 import type { Plain } from "./yaml-value.ts";
 
@@ -28,15 +28,14 @@ export interface Difference {
 const NOTHING = "nothing";
 
 export function compare(outcome: Outcome): Difference[] {
-  const { fixture, customStats, backgroundRuns, webhookCounts, failure } = outcome;
+  const { fixture, customStats, backgroundRuns, failure } = outcome;
   const { expect } = fixture;
   if (failure !== undefined) {
     return [difference("replay", undefined, "runs to its end", failure, undefined)];
   }
   return [
-    ...compareWebHooks(outcome),
-    ...compareCounts("expect.webhook_counts", expect.webhookCounts, (name) => webhookCounts.get(name) ?? 0),
-    ...expect.noWebhooks.flatMap((silent) => compareSilence(outcome, silent)),
+    ...compareEvents(outcome, WEBHOOKS),
+    ...compareEvents(outcome, ALERTS),
     ...compareCounts("expect.stats", expect.reports ? [expect.reports] : [], () => outcome.reports),
     ...compareCounts("expect.stats.custom", expect.custom, (name) => customStats.get(name)),
     ...compareCounts("expect.background", expect.background, (name) => backgroundRuns.get(name) ?? 0),
@@ -47,21 +46,45 @@ export function compare(outcome: Outcome): Difference[] {
   ];
 }
 
-/** Whether what was sent is what was expected. */
-export const isExpected = (expected: ExpectedWebHook, sent: SentWebHook, start: number): boolean =>
-  webhookDifference(expected, sent, start) === undefined;
+/** Whether what came is what was expected. */
+export const isExpected = (expected: ExpectedEvent, sent: SentEvent, start: number): boolean =>
+  eventDifference(expected, sent, start, WEBHOOKS) === undefined;
 
-function compareWebHooks({ fixture, webhooks, webhookCount }: Outcome): Difference[] {
-  const expected = fixture.expect.webhooks;
+/** How a kind of events is spelled in fixtures. */
+interface Kind {
+  of: "webhooks" | "alerts";
+  one: string;
+  name: string;
+  /** Where its fields are. */
+  body: string;
+}
+
+const WEBHOOKS: Kind = { of: "webhooks", one: "webhook", name: ".name", body: ".body" };
+const ALERTS: Kind = { of: "alerts", one: "alert", name: ".type", body: "" };
+
+function compareEvents(outcome: Outcome, kind: Kind): Difference[] {
+  const { of, one } = kind;
+  const { counts, silent } = outcome.fixture.expect[of];
+  return [
+    ...compareList(outcome, kind),
+    ...compareCounts(`expect.${one}_counts`, counts, (name) => outcome[of].counts.get(name) ?? 0),
+    ...silent.flatMap((expected) => compareSilence(outcome, expected, kind)),
+  ];
+}
+
+function compareList(outcome: Outcome, kind: Kind): Difference[] {
+  const { fixture } = outcome;
+  const { list: sentList, count: sentCount } = outcome[kind.of];
+  const expected = fixture.expect[kind.of].list;
   if (!expected) return [];
   const { start } = fixture;
   const differences: Difference[] = [];
-  const pairs = align(expected.list, webhooks, (one, sent) => isExpected(one, sent, start));
+  const pairs = align(expected.events, sentList, (one, sent) => isExpected(one, sent, start));
   for (const [i, j] of pairs) {
-    const one = i === undefined ? undefined : expected.list[i]!;
-    const sent = j === undefined ? undefined : webhooks[j]!;
-    const found = one && sent && webhookDifference(one, sent, start);
-    const key = `expect.webhooks${i === undefined ? "" : `[${i}]`}`;
+    const one = i === undefined ? undefined : expected.events[i]!;
+    const sent = j === undefined ? undefined : sentList[j]!;
+    const found = one && sent && eventDifference(one, sent, start, kind);
+    const key = `expect.${kind.of}${i === undefined ? "" : `[${i}]`}`;
     const line = one?.line ?? expected.line;
     if (found) {
       differences.push({
@@ -74,16 +97,16 @@ function compareWebHooks({ fixture, webhooks, webhookCount }: Outcome): Differen
       });
     } else if (!one || !sent) {
       const texts = {
-        expected: one ? describeExpected(one, start) : NOTHING,
+        expected: one ? describeExpected(one, start, kind) : NOTHING,
         got: sent ? describeSent(sent) : NOTHING,
       };
       differences.push({ ...at({ fixture }, sent), key, line, ...texts, update: sent ? "added" : "removed" });
     }
   }
-  if (webhookCount > webhooks.length) {
-    const got = `${webhookCount}, of which the first ${webhooks.length} were compared`;
-    const count = `${expected.list.length} webhooks`;
-    differences.push(difference("expect.webhooks", expected.line, count, got, undefined));
+  if (sentCount > sentList.length) {
+    const got = `${sentCount}, of which the first ${sentList.length} were compared`;
+    const count = `${expected.events.length} ${kind.of}`;
+    differences.push(difference(`expect.${kind.of}`, expected.line, count, got, undefined));
   }
   return differences;
 }
@@ -95,16 +118,21 @@ interface ValueDifference {
   got: string;
 }
 
-function webhookDifference(expected: ExpectedWebHook, sent: SentWebHook, start: number): ValueDifference | undefined {
+function eventDifference(
+  expected: ExpectedEvent,
+  sent: SentEvent,
+  start: number,
+  kind: Kind,
+): ValueDifference | undefined {
   const { name, at: range, body } = expected;
-  if (name !== undefined && name !== sent.name) return { key: ".name", expected: name, got: describeSent(sent) };
+  if (name !== undefined && name !== sent.name) return { key: kind.name, expected: name, got: describeSent(sent) };
   if (body !== undefined) {
     if (typeof body === "string") {
       if (body !== sent.body) return { key: ".body", expected: show(body), got: show(sent.body) };
     } else {
       const got = parse(sent.body);
       if (got === undefined) return { key: ".body", expected: show(body), got: `no JSON: ${show(sent.body)}` };
-      const found = firstDifference(body, got, ".body");
+      const found = firstDifference(body, got, kind.body);
       if (found) return found;
     }
   }
@@ -158,13 +186,13 @@ function compareCounts(
   });
 }
 
-function compareSilence(outcome: Outcome, { name, line }: ExpectedCount): Difference[] {
-  const count = outcome.webhookCounts.get(name) ?? 0;
+function compareSilence(outcome: Outcome, { name, line }: ExpectedCount, { of, one }: Kind): Difference[] {
+  const count = outcome[of].counts.get(name) ?? 0;
   if (count === 0) return [];
-  const sent = outcome.webhooks.find((one) => one.name === name);
+  const sent = outcome[of].list.find((event) => event.name === name);
   const got = `${count}, the first: ${sent ? describeSent(sent) : "not kept"}`;
   return [
-    { ...at(outcome, sent), key: "expect.no_webhooks", line, expected: `no webhook ${name}`, got, update: "removed" },
+    { ...at(outcome, sent), key: `expect.no_${of}`, line, expected: `no ${one} ${name}`, got, update: "removed" },
   ];
 }
 
@@ -262,10 +290,10 @@ const at = (
   cause: happening && describeCause(happening.cause),
 });
 
-const describeSent = ({ name, body }: SentWebHook): string => `${name} ${escapeControls(body)}`;
+const describeSent = ({ name, body }: SentEvent): string => `${name} ${escapeControls(body)}`;
 
-function describeExpected({ at: range, name, body }: ExpectedWebHook, start: number): string {
-  const parts = [range && formatRange(range, start), name ?? "any webhook", body !== undefined && show(body)];
+function describeExpected({ at: range, name, body }: ExpectedEvent, start: number, { one }: Kind): string {
+  const parts = [range && formatRange(range, start), name ?? `any ${one}`, body !== undefined && show(body)];
   return parts.filter(Boolean).join(" ");
 }
 

@@ -15,7 +15,8 @@ interface Happening {
   cause: Cause;
 }
 
-export interface SentWebHook extends Happening {
+/** A webhook that was sent, or an alert that was raised: its name, or its type. */
+export interface SentEvent extends Happening {
   name: string;
   body: string;
 }
@@ -50,14 +51,32 @@ const LEVEL_NAMES = Object.fromEntries(Object.entries(Level).map(([name, level])
 /** A log line as fixtures have it. */
 export const formatLogLine = (line: string, level: Level): string => `${LEVEL_NAMES[level]}: ${line}`;
 
+/** Events of one kind, in their order. */
+export class Events {
+  /** The first of them; {@link counts} has all. */
+  readonly list: SentEvent[] = [];
+  /** By name. */
+  readonly counts = new Map<string, number>();
+  private bytes = 0;
+
+  get count(): number {
+    return [...this.counts.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  add(name: string, body: string, happening: Happening): void {
+    addOne(this.counts, name);
+    this.bytes += body.length;
+    if (this.list.length >= MOST_KEPT || this.bytes > MOST_KEPT_BYTES) return;
+    this.list.push({ ...happening, name, body });
+  }
+}
+
 export class Outcome {
   reports = 0;
   /** Virtual milliseconds since 1970 when the last thing was done. */
   end: number;
-  /** The first of them; {@link webhookCounts} has all. */
-  readonly webhooks: SentWebHook[] = [];
-  private webhookBytes = 0;
-  readonly webhookCounts = new Map<string, number>();
+  readonly webhooks = new Events();
+  readonly alerts = new Events();
   readonly backgroundRuns = new Map<string, number>();
   readonly customStats = new Map<string, number>();
   readonly endpoints = new Map<EndpointCall, EndpointAnswer>();
@@ -81,10 +100,6 @@ export class Outcome {
     this.logged = fixture.expect.logs.map(() => false);
   }
 
-  get webhookCount(): number {
-    return [...this.webhookCounts.values()].reduce((sum, count) => sum + count, 0);
-  }
-
   get backgroundCount(): number {
     return [...this.backgroundRuns.values()].reduce((sum, count) => sum + count, 0);
   }
@@ -105,10 +120,7 @@ export class Outcome {
 
   addWebHook(name: string, data: ByteString, happening: Happening): void {
     this.used.webhooks.add(name);
-    addOne(this.webhookCounts, name);
-    this.webhookBytes += data.length;
-    if (this.webhooks.length >= MOST_KEPT || this.webhookBytes > MOST_KEPT_BYTES) return;
-    this.webhooks.push({ ...happening, name, body: toText(data) });
+    this.webhooks.add(name, toText(data), happening);
   }
 
   addBackgroundRun(name: string): void {

@@ -35,13 +35,13 @@ export const hasPassed = ({ differences, updated }: Result): boolean => updated 
 /** Names that are expected to stay silent and that the configuration does not know, such as mistyped ones. */
 export function findUnknown({ fixture, outcome }: Result): string[] {
   const { webhooks, background } = outcome.configured;
-  const { noWebhooks, webhookCounts, background: runs } = fixture.expect;
+  const { webhooks: expected, background: runs } = fixture.expect;
   const unknown = (kind: string, expected: ExpectedCount[], known: Set<string>): string[] =>
     expected
       .filter(({ name, count }) => count === 0 && !known.has(name))
       .map(({ name, line }) => `${fixture.file}:${line}: ${fixture.config} has no ${kind} ${JSON.stringify(name)}`);
   return [
-    ...unknown("webhook", [...noWebhooks, ...webhookCounts], webhooks),
+    ...unknown("webhook", [...expected.silent, ...expected.counts], webhooks),
     ...unknown("background function", runs, background),
   ];
 }
@@ -87,6 +87,7 @@ export interface Summary {
   unusable: number;
   reports: number;
   webhooks: number;
+  alerts: number;
   backgroundRuns: number;
   errors: number;
   /** Milliseconds. */
@@ -104,7 +105,8 @@ export function summarize(all: readonly (Result | Unusable)[]): Summary {
     failed: results.length - passed,
     unusable: all.length - results.length,
     reports: sum(({ outcome }) => outcome.reports),
-    webhooks: sum(({ outcome }) => outcome.webhookCount),
+    webhooks: sum(({ outcome }) => outcome.webhooks.count),
+    alerts: sum(({ outcome }) => outcome.alerts.count),
     backgroundRuns: sum(({ outcome }) => outcome.backgroundCount),
     errors: sum(({ outcome }) => outcome.errorCount),
     virtualTime: sum(({ outcome, fixture }) => outcome.end - fixture.start),

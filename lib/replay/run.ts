@@ -1,5 +1,7 @@
 /** Runs one fixture: a real configuration on a virtual clock, with everything outside it captured. */
-import { ConfigError, loadConfig, type Loaded } from "../configuration/load-config.ts";
+import { toJson } from "../alerts/alert.ts";
+import { ConfigError, type Isolation, loadConfig, type Loaded } from "../configuration/load-config.ts";
+import type { AlertRecord } from "../history/alert-record.ts";
 import { InlineStore } from "../history/sqlite/inline.ts";
 import { escapeControls, Log } from "../log/log.ts";
 import type { ParseDevice } from "../login-tuple.ts";
@@ -244,7 +246,7 @@ class Run {
   }
 
   /** Stands in for everything outside. */
-  private isolation(): { http: HttpClient; tcp: TcpNetwork; webhooks: WebHookSink } {
+  private isolation(): Isolation {
     const { clock, outcome } = this;
     const asked = ({ method, url }: HttpRequest, answer: HttpAnswer | undefined): void => {
       const request = `${method} ${url.href}`;
@@ -276,7 +278,18 @@ class Run {
       });
     };
     const tcp: TcpNetwork = { connect: (host, port) => unreachable(`${host}:${port}`), lookup: unreachable };
-    return { http, tcp, webhooks };
+    const raised = (alert: AlertRecord): void => {
+      this.tell(() => `alert ${JSON.stringify(toJson(alert))}`);
+      if (!this.learning) outcome.alerts.add(alert.type, JSON.stringify(toJson(alert)), this.now());
+    };
+    return {
+      http,
+      tcp,
+      webhooks,
+      // What ends is told to receivers alone.
+      alerts: { raised, ended: () => {} },
+      keepsAlerts: () => !this.learning,
+    };
   }
 
   /** The time, and on whose behalf Lua runs. */

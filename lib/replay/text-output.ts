@@ -18,7 +18,8 @@ export function formatResult(result: Result, paint: Paint): string[] {
   const { fixture, outcome, differences, updated } = result;
   const counts = [
     count(outcome.reports, "report"),
-    count(outcome.webhookCount, "webhook"),
+    count(outcome.webhooks.count, "webhook"),
+    ...(outcome.alerts.count > 0 ? [count(outcome.alerts.count, "alert")] : []),
     count(outcome.backgroundCount, "background run"),
   ].join(", ");
   const verdict = hasPassed(result) ? paint("green", updated ? "new " : "ok  ") : paint("red", "FAIL");
@@ -67,6 +68,7 @@ export function formatSummary(summary: Summary): string {
     ...(summary.unusable > 0 ? [`${summary.unusable} cannot be used`] : []),
     count(summary.reports, "report"),
     count(summary.webhooks, "webhook"),
+    ...(summary.alerts > 0 ? [count(summary.alerts, "alert")] : []),
     count(summary.backgroundRuns, "background run"),
     count(summary.errors, "Lua error"),
     `virtual time ${formatOffset(summary.virtualTime).slice(1)}`,

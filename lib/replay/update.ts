@@ -4,7 +4,7 @@ import { type Document, isScalar, isSeq, type Node, visit, type YAMLMap, type YA
 import { align } from "./align.ts";
 import { isExpected } from "./compare.ts";
 import { type Fixture, parseFixture, readText } from "./fixture.ts";
-import { type Outcome, type SentWebHook } from "./outcome.ts";
+import { type Outcome, type SentEvent } from "./outcome.ts";
 import { replaceFile } from "./replace-file.ts";
 import { type Result, resultOf } from "./result.ts";
 import { Splice } from "./splice.ts";
@@ -14,6 +14,8 @@ import { FixtureError, parseYaml } from "./yaml-value.ts";
 /** Webhooks that are listed in a new `expect`; of more, each name is counted. */
 const MOST_LISTED = 100;
 
+const KINDS = ["webhooks", "alerts"] as const;
+type Kind = (typeof KINDS)[number];
 type Parts = Record<string, unknown>;
 
 /** What a plain `--update` leaves alone: the fixture would hold, and no longer say what its name promises. */
@@ -37,7 +39,7 @@ export function updateFixture({ fixture, outcome, differences }: Result): boolea
   const splice = new Splice(text, document);
   if (isNew) {
     document.set("expect", document.createNode(describe(outcome)));
-    list(document, ["expect", "webhooks"], outcome);
+    for (const kind of KINDS) list(document, kind, outcome);
   } else if (parts.includes("expect")) mend(document, outcome);
   if (parts.includes("endpoints")) mendEndpoints(document, outcome);
   const updated = splice.write(parts);
@@ -85,40 +87,61 @@ const otherParts = (file: string, text: string): unknown[] =>
     .filter(([key]) => key !== "expect" && key !== "endpoints")
     .map(([key, value]) => [key, value.json()]);
 
-function canBeExpected({ failure, unansweredCount, endpoints, fixture, webhooks, webhookCount }: Outcome): boolean {
+function canBeExpected(outcome: Outcome): boolean {
+  const { failure, unansweredCount, endpoints, fixture } = outcome;
   if (failure !== undefined || unansweredCount > 0) return false;
-  if (fixture.expect.webhooks && webhookCount > webhooks.length) return false;
+  if (KINDS.some((kind) => fixture.expect[kind].list && outcome[kind].count > outcome[kind].list.length)) return false;
   return [...endpoints.values()].every((answer) => !("failed" in answer));
 }
 
-/** A new `expect`; the list of webhooks, if it is not too long, is still empty. */
-function describe({ reports, webhookCount, webhookCounts, customStats, backgroundRuns, errorCount }: Outcome): Parts {
+/** A new `expect`; the lists of events, if they are not too long, are still empty. */
+function describe({ reports, webhooks, alerts, customStats, backgroundRuns, errorCount }: Outcome): Parts {
   const custom = customStats.size > 0 ? { custom: Object.fromEntries(customStats) } : {};
   return {
-    ...(webhookCount <= MOST_LISTED ? { webhooks: [] } : { webhook_counts: Object.fromEntries(webhookCounts) }),
+    ...(webhooks.count <= MOST_LISTED ? { webhooks: [] } : { webhook_counts: Object.fromEntries(webhooks.counts) }),
+    ...describeAlerts(alerts),
     stats: { reports, ...custom },
     ...(backgroundRuns.size > 0 ? { background: Object.fromEntries(backgroundRuns) } : {}),
     ...(errorCount > 0 ? { errors: errorCount } : {}),
   };
 }
 
-/** Brings a list of webhooks up to date: those that are as expected stay as they are written. */
-function list(document: Document, path: string[], outcome: Outcome): void {
-  const node = document.getIn(path);
+function describeAlerts({ count, counts }: Outcome["alerts"]): Parts {
+  if (count === 0) return {};
+  return count <= MOST_LISTED ? { alerts: [] } : { alert_counts: Object.fromEntries(counts) };
+}
+
+/** Brings a list of events up to date: those that are as expected stay as they are written. */
+function list(document: Document, kind: Kind, outcome: Outcome): void {
+  const node = document.getIn(["expect", kind]);
   if (!isSeq(node)) return;
-  const { fixture, webhooks } = outcome;
-  const expected = fixture.expect.webhooks?.list ?? [];
+  const { fixture } = outcome;
+  const came = outcome[kind].list;
+  const parts = kind === "webhooks" ? webhookParts : alertParts;
+  const expected = fixture.expect[kind].list?.events ?? [];
   const former = [...(node as YAMLSeq<Node>).items];
   node.flow = false;
-  node.items = align(expected, webhooks, (one, sent) => isExpected(one, sent, fixture.start)).flatMap(([i, j]) => {
+  node.items = align(expected, came, (one, sent) => isExpected(one, sent, fixture.start)).flatMap(([i, j]) => {
     if (j === undefined) return [];
-    const holds = i !== undefined && isExpected(expected[i]!, webhooks[j]!, fixture.start);
-    return [holds ? former[i]! : document.createNode(webhookParts(webhooks[j]!, fixture.start), { flow: true })];
+    const holds = i !== undefined && isExpected(expected[i]!, came[j]!, fixture.start);
+    return [holds ? former[i]! : document.createNode(parts(came[j]!, fixture.start), { flow: true })];
   });
   if (node.items.length === 0) node.flow = true;
 }
 
-const webhookParts = ({ time, name, body }: SentWebHook, start: number): Parts => ({
+/** What an alert is about; its evidence and message are for people, and may be expected by hand. */
+function alertParts({ time, name, body }: SentEvent, start: number): Parts {
+  const { severity, login, remote } = JSON.parse(body) as Parts;
+  return {
+    at: formatOffset(time - start),
+    type: name,
+    severity,
+    ...(login !== undefined && { login }),
+    ...(remote !== undefined && { remote }),
+  };
+}
+
+const webhookParts = ({ time, name, body }: SentEvent, start: number): Parts => ({
   at: formatOffset(time - start),
   name,
   body: parseStructure(body) ?? body,
@@ -136,12 +159,15 @@ function parseStructure(text: string): object | undefined {
 
 /** Changes what an `expect` says where it does not hold. */
 function mend(document: Document, outcome: Outcome): void {
-  const { fixture, webhookCounts, customStats, backgroundRuns, reports, logged, errorCount } = outcome;
+  const { fixture, customStats, backgroundRuns, reports, logged, errorCount } = outcome;
   const { expect } = fixture;
   const set = (path: string[], value: number): void => document.setIn(["expect", ...path], value);
-  list(document, ["expect", "webhooks"], outcome);
-  for (const { name } of expect.webhookCounts) set(["webhook_counts", name], webhookCounts.get(name) ?? 0);
-  keep(document, "no_webhooks", (i) => !webhookCounts.has(expect.noWebhooks[i]!.name));
+  for (const kind of KINDS) {
+    const { counts } = outcome[kind];
+    list(document, kind, outcome);
+    for (const { name } of expect[kind].counts) set([`${kind.slice(0, -1)}_counts`, name], counts.get(name) ?? 0);
+    keep(document, `no_${kind}`, (i) => !counts.has(expect[kind].silent[i]!.name));
+  }
   if (expect.reports) set(["stats", "reports"], reports);
   for (const { name } of expect.custom) {
     const count = customStats.get(name);

@@ -1,5 +1,5 @@
 -- The history. It is the host's; here is the one object that stands for it, and what makes plain values of what policies give.
-local host, waiting, class, check_self, wrong_type = ...
+local host, waiting, class, check_self, wrong_type, console = ...
 local setmetatable, getmetatable, type, next, error = setmetatable, getmetatable, type, next, error
 
 local History, history_class = class("History")
@@ -97,7 +97,7 @@ end
 
 -- Console commands that wait before they print.
 local function command(name)
-  local ask, allowed, print = waiting[name], host.allowed, host.print
+  local ask, allowed, print = waiting[name], console.allowed, console.print
   _G[name] = function(...)
     if allowed(name) then print(ask(...)) end
   end
