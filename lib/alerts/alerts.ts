@@ -17,7 +17,7 @@ import type { History, Result } from "../history/history.ts";
 import { formatFields, type Log } from "../log/log.ts";
 import { Counter } from "../stats/metric.ts";
 import type { Metrics } from "../stats/metrics.ts";
-import type { ByteString } from "../text/byte-string.ts";
+import { type ByteString, toText } from "../text/byte-string.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
 import { type Draft, fieldsOf, keyOf, messageOf } from "./alert.ts";
 
@@ -40,6 +40,8 @@ export interface AlertSink {
   raised(alert: AlertRecord): void;
   /** One whose cool-down has ended, if it was raised more than once. */
   ended(alert: AlertRecord): void;
+  /** What there was in a day or so, as an alert of its own, whose message may have lines. */
+  summarized(summary: AlertRecord): void;
 }
 
 interface AlertsOptions {
@@ -126,6 +128,14 @@ export class Alerts {
     if (!cooldown.decided) return this.decide(cooldown);
     this.tell(alert);
     return alert.id;
+  }
+
+  /** Tells a summary: in the log, and to those who take one. It is not kept, counted or cooled. */
+  summarize(draft: Draft): void {
+    const summary = { ...this.create(draft), message: draft.message! };
+    const { keeps, log, sink } = this.options;
+    if (keeps()) for (const line of toText(summary.message).split("\n")) log.info(`summary: ${line}`);
+    sink.summarized(summary);
   }
 
   /** Alerts that a filter means, newest first; those in memory when there is no history, or it is away. */

@@ -4,6 +4,7 @@
 import { resolve } from "node:path";
 
 import type { Alerts } from "../alerts/alerts.ts";
+import type { AlertChannels } from "../alerts/channels.ts";
 import type { Counters } from "../counters/counters.ts";
 import { GeoIPDatabases } from "../geoip/geoip-databases.ts";
 import type { History } from "../history/history.ts";
@@ -89,6 +90,8 @@ export class Engine {
   history: History | undefined;
   /** Where alerts are raised. */
   alerts: Alerts | undefined;
+  /** Where they go, unless nothing may leave. */
+  channels: AlertChannels | undefined;
   readonly memory: MemoryWatch;
   private readonly log: Log;
   private readonly sockets: TcpSockets;
@@ -202,6 +205,7 @@ export class Engine {
           "alerts are raised by policy functions and from the console, not by the configuration itself",
         );
       },
+      channels: () => this.channels,
       reportTime: () => this.tasks.reportTime,
       beside: () => sliced && this.asksBeside,
     };

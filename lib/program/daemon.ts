@@ -239,6 +239,7 @@ export class Daemon {
   private async closeHistory(): Promise<void> {
     const { history } = this.loaded.engine;
     this.loaded.alerts.close();
+    this.loaded.channels.close();
     if (!history) return;
     if (!(await this.isOver(history.close(), HISTORY_BOUND))) void history.cut();
     const left = formatAmounts({ row: history.waitingRows });
