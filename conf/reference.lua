@@ -220,6 +220,7 @@ group:clear()
 
 newGeoIP2DB("City", "GeoLite2-City.mmdb") -- (C) opens a database
 local db = getGeoIP2DB("City") -- a GeoIP2DB
+hasGeoIP2DB("City") -- whether there is one of this name
 db:lookupCountry(ca) -- ISO code, or ""
 db:lookupISP(ca)
 db:lookupCity(ca) -- country_code, country_name, region, city, postal_code, continent_code, latitude, longitude

@@ -57,7 +57,6 @@ local function summarise(opts)
   local networks = first(by_network(addresses), opts.shown)
   sendSummary {
     type = "daily_summary",
-    policy = "daily_summary",
     message = table.concat({
       line("alerts of the last day", types),
       line("most failures by login", logins),

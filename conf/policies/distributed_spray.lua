@@ -12,12 +12,12 @@ local options = {
   logins = 8, -- at which they aim
   attempts_a_login = 5, -- in the mean; more are brute force
   -- How many times the median absolute deviation the attempts must be above the median of this quarter hour of the last
-  -- 28 days: a site whose users mistype a lot has its own usual.
+  -- 7 days: a site whose users mistype a lot has its own usual.
   deviations = 6,
 }
 
 local NOW, USUAL = "policies_distributed_15m", "policies_distributed_usual"
-local QUARTERS, DAYS = 96, 28
+local QUARTERS, DAYS = 96, 7
 
 local function start()
   newStringStatsDB(NOW, 60, 16, { attempts = "int", networks = "hll", logins = "hll" })

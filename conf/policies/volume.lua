@@ -10,22 +10,27 @@ local options = {
 }
 
 local WEEKS = 9
-local HOUR = 3600
+local HOUR, WEEK = 3600, 7 * 86400
 
--- Failures of the hour that began at `hour`, and of the same hour, by local time, of the weeks before.
+-- Failures of the hour that began at `hour`, and of the same hour, by local time, of the weeks before, as far as they are known.
 local function read(hour)
-  local series, why = getHistory():series("1h", { success = false, since = hour - WEEKS * 7 * 86400, before = hour + HOUR })
+  local series, why = getHistory():series("1h", { success = false, since = hour - WEEKS * WEEK - HOUR, before = hour + HOUR })
   if not series then error(why, 0) end
-  local this = os.date("*t", hour)
-  local now, before = 0, {}
-  local first
+  local counts, first = {}, nil
   for _, one in ipairs(series) do
+    counts[one.t] = one.count
     if one.count > 0 and not first then first = one.t end
-    if one.t == hour then
-      now = one.count
-    elseif first then
-      local date = os.date("*t", one.t)
-      if date.wday == this.wday and date.hour == this.hour then before[#before + 1] = one.count end
+  end
+  local now, before = counts[hour] or 0, {}
+  local this = os.date("%w %H", hour)
+  for week = 1, WEEKS do
+    -- An hour earlier or later where summer time begins or ends in between.
+    for _, shift in ipairs({ 0, HOUR, -HOUR }) do
+      local t = hour - week * WEEK + shift
+      if first and t >= first and counts[t] and os.date("%w %H", t) == this then
+        before[#before + 1] = counts[t]
+        break
+      end
     end
   end
   return now, before

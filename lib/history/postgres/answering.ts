@@ -164,7 +164,7 @@ export class Answering {
     for (const some of rows)
       found.push(...(await all(session, seriesSql({ ask: "series", bucket, filter: some }, this.dialect))));
     if (hours) {
-      const text = `select hour / ?::bigint * ?::bigint, sum(reports) from ${SCHEMA}.hours where hour >= ? and hour < ? group by 1`;
+      const text = `select hour / ?::bigint * ?::bigint, sum(${hours.sum}) from ${SCHEMA}.hours where hour >= ? and hour < ? group by 1`;
       found.push(...(await all(session, { text, values: [bucket, bucket, hours.since, finite(hours.before)] })));
     }
     return mergeBuckets(found.map(([t, n]) => [Number(t), Number(n)]));

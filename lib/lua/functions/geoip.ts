@@ -104,6 +104,7 @@ export function geoipLookups(databases: GeoIPDatabases, { tellOnce }: Complaints
   });
 
   return {
+    has_database: { name: "hasGeoIP2DB", body: (call) => databases.all.has(call.text(1)) },
     /** Answers the number of a name, -1 for one that is not known. */
     get_database: {
       name: "getGeoIP2DB",
