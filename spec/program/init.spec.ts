@@ -1,8 +1,9 @@
 /** `--init`: a folder that a daemon starts from. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { POLICY_FILES } from "../../lib/program/policy-files.ts";
 import { temporaryFolder } from "../support/daemon.ts";
 import { runProgram } from "../support/program.ts";
 
@@ -62,4 +63,11 @@ describe("--init", () => {
     const errors = `${file} cannot be made a folder: EEXIST\n`;
     expect(await runProgram(["--init", file])).toMatchObject({ code: 1, output: "", errors });
   });
+});
+
+test("--init writes each of the ready-made policies", () => {
+  const folder = join(import.meta.dir, "..", "..", "conf", "policies");
+  const there = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".lua"));
+  expect([...POLICY_FILES.keys()].toSorted()).toEqual(there.toSorted());
+  for (const [name, text] of POLICY_FILES) expect(readFileSync(join(folder, name), "utf8")).toBe(text);
 });
