@@ -86,6 +86,9 @@ const MIGRATIONS: readonly string[] = [
   -- The sums of all profiles, under keyed hashes.
   create table everybody (key integer primary key, count integer not null) strict;
 
+  -- How far the process that writes has come: whether a turn was committed whose answer was lost. One row.
+  create table turns (writer blob not null, turn integer not null) strict;
+
   -- How far files have been imported; a file is known by a hash of its first bytes.
   create table imports (
     head blob primary key,
