@@ -10,7 +10,8 @@ export function formatSummary(files: readonly ImportFile[], { reports, first, la
   const span = first === undefined ? "" : ` of ${formatInstant(first)} to ${formatInstant(last!)}`;
   lines.push(`${reports.toLocaleString("en")} reports${span} taken`);
   if (errors.count > 0) lines.push(`${errors.count} Lua errors, the first of them:`, ...errors.first.map(indent));
-  const found = files.some(({ taken, former }) => taken > 0 || former);
+  // One that was broken off may have taken nothing of what it has read.
+  const found = files.some(({ taken, former, time }) => taken > 0 || former || time < Infinity);
   if (!found) lines.push("no line tells of a login: log files need --format dovecot or --format sshd");
   return lines;
 }

@@ -210,6 +210,14 @@ describe("an import", () => {
     for (const difference of shares) expect(Math.abs(difference)).toBeLessThan(0.05);
   });
 
+  test("that was broken off before its first report does not say that there is none", async () => {
+    using site = new Site();
+    site.write("a.jsonl", traffic(300));
+    const { code, output } = await site.import(["a.jsonl"], { signal: AbortSignal.abort() });
+    expect(code).toBe(1);
+    expect(output.at(-1)).toBe("0 reports taken");
+  });
+
   test("that was broken off again and again leaves what one in one go leaves", async () => {
     using whole = new Site();
     whole.write("a.jsonl", traffic(1500));
