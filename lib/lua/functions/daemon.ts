@@ -9,7 +9,7 @@ import type { Log } from "../../log/log.ts";
 import type { Listener } from "../../net/listener.ts";
 import { TlsError } from "../../net/tls-library.ts";
 import { readTlsOptions } from "../../net/tls-options.ts";
-import type { Tls } from "../../net/tls.ts";
+import type { Tls, TlsFiles } from "../../net/tls.ts";
 import { toText } from "../../text/byte-string.ts";
 import type { Call, HostFunction } from "../call.ts";
 import type { Complaints } from "../complaints.ts";
@@ -139,11 +139,14 @@ function readEndpoint(call: Call, position: number, defaultPort?: number): Liste
 
 /** Arguments 3 to 5 of addListener. @throws {LuaError} when nothing can be served with them */
 function readTls(call: Call, directory: string, log: Log): Tls {
-  const files = { certificate: resolve(directory, call.text(3)), key: resolve(directory, call.text(4)) };
+  const files: TlsFiles = { certificate: resolve(directory, call.text(3)), key: resolve(directory, call.text(4)) };
   const table = call.has(5) ? call.table(5) : [];
   const text = (value: LuaValue): string => (typeof value === "string" ? toText(value) : String(value));
   try {
-    const { options, notes } = readTlsOptions([...table].map(([name, value]) => [text(name), text(value)]));
+    const { options, clientAuthorities, notes } = readTlsOptions(
+      [...table].map(([name, value]) => [text(name), text(value)]),
+    );
+    if (clientAuthorities !== undefined) files.clientAuthorities = resolve(directory, clientAuthorities);
     const where = call.where();
     for (const note of notes) log.info(`${where}addListener: ${note}`);
     return { files, options, where };
