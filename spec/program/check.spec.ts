@@ -270,6 +270,16 @@ describe("--check-config", () => {
       /^cannot listen on 127\.0\.0\.1:8084 twice .*\ncannot listen on \[::1\]:4005 twice \(addListener, controlSocket\)\n$/,
     ],
     [
+      "has an address that another one takes in",
+      `${GOOD} addListener("0.0.0.0:8084", false, "", "", {}) addListener("[::]:8084", false, "", "", {})
+      addListener("[::1]:8084", false, "", "", {}) addListener("[::ffff:127.0.0.2]:8084", false, "", "", {})`,
+      new RegExp(
+        String.raw`^cannot listen on 0\.0\.0\.0:8084 beside 127\.0\.0\.1:8084: one is in the other .*
+cannot listen on \[::1\]:8084 beside \[::\]:8084: one is in the other .*
+cannot listen on 127\.0\.0\.2:8084 beside 0\.0\.0\.0:8084: one is in the other \(addListener, controlSocket\)\n$`,
+      ),
+    ],
+    [
       "has a TLS listener without a certificate",
       `\naddListener("127.0.0.1:8443", true, "gone.pem", "gone.key", {})`,
       /^spec\.conf:2: certificate "gone\.pem" cannot be read: ENOENT\n$/,

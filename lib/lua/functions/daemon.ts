@@ -1,7 +1,7 @@
 /** Functions that configure the daemon: listeners, access, control socket, limits. */
 import { resolve } from "node:path";
 
-import { formatAddress, parseAddress } from "../../address/address.ts";
+import { formatAddress, parseAddress, unmapAddress } from "../../address/address.ts";
 import { readGroupMask } from "../../address/netmask-group.ts";
 import type { Config } from "../../config.ts";
 import { KEY_BYTES, parseKey } from "../../control/key.ts";
@@ -134,7 +134,7 @@ function readEndpoint(call: Call, position: number, defaultPort?: number): Liste
     const example = "an IP address and port such as 127.0.0.1:8084 or [::1]:8084";
     throw call.wrong(position, `${example} expected, got ${JSON.stringify(text)}`);
   }
-  return { hostname: formatAddress(address.bytes), port };
+  return { hostname: formatAddress(unmapAddress(address.bytes)), port };
 }
 
 /** Arguments 3 to 5 of addListener. @throws {LuaError} when nothing can be served with them */
