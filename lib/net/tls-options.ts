@@ -3,6 +3,7 @@
  * can do is done, what it does anyhow or never needs is accepted and said, and the rest is refused, for nobody should believe
  * in a protection that is not there.
  */
+import { quoted } from "../text/quoted.ts";
 import { acceptsTls, TlsError } from "./tls-library.ts";
 
 /** What `Bun.serve` takes; its types do not name all that it honours. */
@@ -117,7 +118,7 @@ const note = ({ notes }: ReadOptions, name: string, reason: string): void =>
   void notes.push(`option '${name}' changes nothing: ${reason}`);
 
 const refuse = (name: string, expected: string, value: string): TlsError =>
-  new TlsError(`option '${name}': ${expected} expected, got ${JSON.stringify(value)}`);
+  new TlsError(`option '${name}': ${expected} expected, got ${quoted(value)}`);
 
 function readVersion(name: string, value: string): number {
   const minor = VERSION.exec(value);

@@ -11,6 +11,7 @@ import { TlsError } from "../../net/tls-library.ts";
 import { readTlsOptions } from "../../net/tls-options.ts";
 import type { Tls, TlsFiles } from "../../net/tls.ts";
 import { toText } from "../../text/byte-string.ts";
+import { quoted } from "../../text/quoted.ts";
 import type { Call, HostFunction } from "../call.ts";
 import type { Complaints } from "../complaints.ts";
 import { LuaError, type LuaValue } from "../state.ts";
@@ -132,7 +133,7 @@ function readEndpoint(call: Call, position: number, defaultPort?: number): Liste
   const port = address?.port ?? defaultPort;
   if (!address || port === undefined) {
     const example = "an IP address and port such as 127.0.0.1:8084 or [::1]:8084";
-    throw call.wrong(position, `${example} expected, got ${JSON.stringify(text)}`);
+    throw call.wrong(position, `${example} expected, got ${quoted(text)}`);
   }
   return { hostname: formatAddress(unmapAddress(address.bytes)), port };
 }
