@@ -31,6 +31,7 @@ interface InitFile {
  */
 export async function initialise(folder: string): Promise<InitFile[]> {
   try {
+    mkdirSync(folder, { recursive: true });
     mkdirSync(join(folder, POLICIES, "internal"), { recursive: true });
   } catch (error) {
     throw new InitError(`${folder} cannot be made a folder: ${(error as NodeJS.ErrnoException).code}`);
