@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { connect } from "node:net";
 
+import { until } from "../support/control.ts";
 import { AUTHORIZATION, PREAMBLE, startDaemon, type TestDaemon } from "../support/daemon.ts";
 
 let daemon: TestDaemon;
@@ -40,14 +41,15 @@ const NEVER = /(?!)/;
 
 test("a request that is sent before the former one is answered closes the connection; the former has run", async () => {
   expect(await answerTo(whole("first") + whole("second"), NEVER)).toBe("");
-  expect(daemon.logs.filter((line) => line.startsWith("ran"))).toEqual(["ran first"]);
+  await until(() => daemon.logs.includes("ran first"));
+  expect(daemon.logs).not.toContain("ran second");
 });
 
 test("a chunked body with a trailer is 400, and has run", async () => {
   const chunk = `${body("chunked").length.toString(16)}\r\n${body("chunked")}\r\n`;
   const answer = await answerTo(`${head("Transfer-Encoding: chunked")}${chunk}0\r\nX-Sum: 1\r\n\r\n`, NEVER);
   expect(answer).toContain("HTTP/1.1 400 Bad Request\r\n");
-  expect(daemon.logs).toContain("ran chunked");
+  await until(() => daemon.logs.includes("ran chunked"));
 });
 
 test.each([
