@@ -37,7 +37,7 @@ export interface AlertJson {
   final?: true;
 }
 
-/** Characters of a message. */
+/** Bytes of a message. */
 const LONGEST_MESSAGE = 1000;
 
 /** What one alert is about unless its policy says so. */
@@ -47,8 +47,10 @@ export const keyOf = ({ key, type, login, remote }: Draft): ByteString =>
 /** One line for people: `brute force: joe from 192.0.2.1`. */
 export function messageOf({ message, type, login, remote }: Draft): ByteString {
   const subject = [login, remote && `from ${remote}`].filter(Boolean).join(" ");
-  const text = message ?? `${type.replaceAll("_", " ")}${subject && ": "}${subject}`;
-  return (text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE)}...` : text) as ByteString;
+  const text = (message || `${type.replaceAll("_", " ")}${subject && ": "}${subject}`).replace(/[\r\n]+/g, " ");
+  // A character is not cut in half.
+  const begin = text.slice(0, LONGEST_MESSAGE).replace(/[\xc0-\xff][\x80-\xbf]{0,3}$/, "");
+  return (text.length > LONGEST_MESSAGE ? `${begin}...` : text) as ByteString;
 }
 
 /** @param final whether it is told for the last time */

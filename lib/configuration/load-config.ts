@@ -9,6 +9,7 @@ import { Counters } from "../counters/counters.ts";
 import { HASH_KEY_BYTES } from "../counters/keyed-hash.ts";
 import { addCounterMetrics } from "../counters/metrics.ts";
 import { History } from "../history/history.ts";
+import { keptText } from "../history/row.ts";
 import type { Log } from "../log/log.ts";
 import { disk } from "../lua/disk.ts";
 import { Engine, shortChunkName } from "../lua/engine.ts";
@@ -177,7 +178,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   engine.alerts = alerts;
   engine.elsewhere.set("counters", (login) => counters.forget(login));
   engine.elsewhere.set("webhooks", (login) => webhooks.events.forget(login));
-  engine.elsewhere.set("alerts", (login) => alerts.forget(login));
+  engine.elsewhere.set("alerts", (login) => alerts.forget(keptText(login)));
   engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, complaints));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
   try {

@@ -28,6 +28,9 @@ export interface AlertRecord {
   until: number;
 }
 
+/** Seconds by which the clocks of daemons that share a history may differ. */
+export const CLOCK_SKEW = 60;
+
 /** From the least to the most severe. */
 export const SEVERITIES = ["low", "medium", "high", "critical"] as const;
 export type Severity = (typeof SEVERITIES)[number];

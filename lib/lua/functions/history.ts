@@ -25,7 +25,7 @@ const MOST_LIMIT = 2 ** 52;
 const MOST_MORE = 16_384;
 
 /** Removes what is about a login. @returns how much that was */
-export type Forget = (login: ByteString) => number | Promise<number>;
+export type Forget = (login: ByteString) => number | Promise<number | Result<number>>;
 
 /** Where the functions find the history, once the configuration has made it. */
 export interface HistoryAccess {

@@ -19,7 +19,11 @@ export const personalDataFunctions = ({ history, elsewhere }: HistoryAccess): Wa
       const result = await history().forget(loginAt(call));
       if ("problem" in result) return returned(result, () => undefined);
       const forgotten: Record<string, LuaValue> = { ...result.answer, not_reached: NOT_REACHED };
-      for (const [name, forget] of elsewhere) forgotten[name] = await forget(login);
+      for (const [name, forget] of elsewhere) {
+        const gone = await forget(login);
+        if (typeof gone === "object" && "problem" in gone) return returned(gone, () => undefined);
+        forgotten[name] = typeof gone === "object" ? gone.answer : gone;
+      }
       return [table(forgotten)];
     },
   },
