@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { dirname, resolve } from "node:path";
 
 import { Alerts, type AlertSink } from "../alerts/alerts.ts";
-import { BUILT_IN_COMMANDS, type Config, defaultConfig } from "../config.ts";
+import { BUILT_IN_COMMANDS, type Config, defaultConfig, RESERVED_COMMANDS } from "../config.ts";
 import { Counters } from "../counters/counters.ts";
 import { HASH_KEY_BYTES } from "../counters/keyed-hash.ts";
 import { addCounterMetrics } from "../counters/metrics.ts";
@@ -113,7 +113,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const policy = emptyPolicy();
   const metrics = new Metrics();
   const stats = new Stats(clock, metrics, {
-    commands: () => [...BUILT_IN_COMMANDS, ...policy.endpoints.keys()],
+    commands: () => [...new Set([...BUILT_IN_COMMANDS, ...policy.endpoints.keys()])],
     custom: () => config.customStats,
   });
   const directory = dirname(path);
@@ -152,7 +152,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   for (const definition of [
     ...daemonFunctions(config),
     ...geoipConfiguration(engine.geoip, { log, complaints, directory, opens: only !== "settings" }),
-    ...policyFunctions(policy, engine.state, BUILT_IN_COMMANDS),
+    ...policyFunctions(policy, engine.state, RESERVED_COMMANDS),
     ...scheduleFunctions(config, policy, engine.state),
     ...webhookConfiguration(config.webhooks, log, directory),
     ...outgoingConfiguration(config.outgoing, directory),

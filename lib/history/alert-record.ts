@@ -35,6 +35,9 @@ export const CLOCK_SKEW = 60;
 export const SEVERITIES = ["low", "medium", "high", "critical"] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
+/** What a type may be. */
+export const ALERT_TYPE = /^[A-Za-z0-9_]{1,64}$/;
+
 export const isSeverity = (text: string): text is Severity => (SEVERITIES as readonly string[]).includes(text);
 
 /** Which alerts; all of it must hold. Times are seconds since 1970 of the first time, the second is not included. */

@@ -2,7 +2,7 @@
 import type { Draft } from "../../alerts/alert.ts";
 import type { Alerts } from "../../alerts/alerts.ts";
 import { formatAlerts } from "../../alerts/console.ts";
-import { type AlertFilter, type AlertRecord, isSeverity, SEVERITIES } from "../../history/alert-record.ts";
+import { ALERT_TYPE, type AlertFilter, type AlertRecord, isSeverity, SEVERITIES } from "../../history/alert-record.ts";
 import { keptText, keptTime } from "../../history/row.ts";
 import { type ByteString, toByteString, toText } from "../../text/byte-string.ts";
 import type { Clock } from "../../time/clock.ts";
@@ -18,7 +18,6 @@ const DEFAULT_COOLDOWN = 3600;
 const LONGEST_COOLDOWN = 366 * 86_400;
 /** Bytes of JSON. */
 const MOST_EVIDENCE = 16_384;
-const TYPE = /^[A-Za-z0-9_]{1,64}$/;
 const COOLING = [undefined, "cooling down" as ByteString];
 /** Alerts of one answer. */
 const MOST_LISTED = 1000;
@@ -132,7 +131,7 @@ class Fields {
   draft(now: number, t: number): Draft {
     const type = this.text("type");
     if (type === undefined) throw this.wrong("type is missing");
-    if (!TYPE.test(type)) throw this.wrong("type: letters, digits and _ expected, 64 at most");
+    if (!ALERT_TYPE.test(type)) throw this.wrong("type: letters, digits and _ expected, 64 at most");
     const time = this.number("t");
     return {
       type,
