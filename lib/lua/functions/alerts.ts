@@ -10,6 +10,7 @@ import { DURATION_EXAMPLES, parseDuration } from "../../time/duration.ts";
 import type { Call, HostFunction } from "../call.ts";
 import { jsonToTable, MOST_LEVELS, tableToJson } from "../json-table.ts";
 import { LuaError, type LuaTable, type LuaValue, typeName } from "../state.ts";
+import { checkMayWait } from "../waits.ts";
 import { list, returned, table } from "./history.ts";
 import type { WaitingFunction } from "./wait.ts";
 
@@ -61,7 +62,10 @@ export function alertFunctions(access: AlertAccess): { raise: HostFunction; wait
       body(call) {
         const now = clock.now() / 1000;
         const draft = new Fields(call, FIELDS).draft(now, reportTime() ?? now);
-        const raised = alerts().raise(draft);
+        const all = alerts();
+        // Before anything is raised of which the policy would not learn.
+        if (all.mayWait) checkMayWait(call, "alert");
+        const raised = all.raise(draft);
         if (!(raised instanceof Promise)) return [true, ...shown(raised)];
         deciding = raised;
         return false;
@@ -94,7 +98,7 @@ function questions({ clock, alerts, beside }: AlertAccess): WaitingFunction[] {
 }
 
 /** An alert with the names of its JSON; times are seconds since 1970. */
-function alertTable(alert: AlertRecord): LuaTable {
+export function alertTable(alert: AlertRecord): LuaTable {
   const { login, remote, evidence, policy } = alert;
   return table({
     id: alert.id as ByteString,

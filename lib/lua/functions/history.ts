@@ -1,4 +1,5 @@
 /** The history for policies: taking rows over, and asking questions. */
+import type { Alerts } from "../../alerts/alerts.ts";
 import {
   type Filter,
   FilterError,
@@ -32,6 +33,8 @@ export interface HistoryAccess {
   clock: Clock;
   /** @throws {LuaError} when there is none */
   history: () => History;
+  /** Whatever has a history has them. */
+  alerts: () => Alerts;
   /** A path as the configuration's folder sees it. */
   resolve: (path: string) => string;
   /** What else knows logins, by its name, and forgets one: answers how much of it went. */
