@@ -1,4 +1,5 @@
 /** The routes and what each answers. */
+import type { Alerts } from "../alerts/alerts.ts";
 import type { BUILT_IN_COMMANDS, Config } from "../config.ts";
 import type { LogFlood } from "../log/log-flood.ts";
 import { formatFields, Level, type Log } from "../log/log.ts";
@@ -23,6 +24,7 @@ import { JsonError, parseJson } from "../text/json.ts";
 import type { Clock } from "../time/clock.ts";
 import { Limit } from "../time/limit.ts";
 import { Ongoing } from "../time/ongoing.ts";
+import { answerAlerts } from "./alerts.ts";
 import * as answers from "./answers.ts";
 import { type Announced, announced, BodyTooLarge, readBody } from "./body.ts";
 import { ACCEPTED_CODINGS, CodingError, UnknownCoding } from "./content-coding.ts";
@@ -53,6 +55,7 @@ export interface CommandContext {
   config: Config;
   policy: Policy;
   engine: Engine;
+  alerts: Alerts;
   clock: Clock;
   log: Log;
   /** For what any peer may cause, again and again. */
@@ -108,6 +111,7 @@ export class Commands {
     const commands: Record<(typeof BUILT_IN_COMMANDS)[number], Route> = {
       report: { methods: POST, needsPassword: true, refuse: answers.busy, answer: this.report },
       stats: { methods: GET, needsPassword: true, refuse: answers.busy, answer: timed(() => this.stats()) },
+      alerts: { methods: GET, needsPassword: true, refuse: answers.busy, answer: this.alerts },
       readyz: probe(() => (ready() ? answers.empty() : answers.failure(503, "Not ready"))),
       livez: probe(answers.empty),
     };
@@ -133,8 +137,11 @@ export class Commands {
   }
 
   find(method: string, path: string): Route | undefined {
-    const route = this.routes.get(path) ?? this.findEndpoint(path);
-    return route?.methods.includes(method) ? route : undefined;
+    const takes = (route: Route | undefined): boolean => route?.methods.includes(method) ?? false;
+    const route = this.routes.get(path);
+    if (takes(route)) return route;
+    const endpoint = this.findEndpoint(path);
+    return takes(endpoint) ? endpoint : undefined;
   }
 
   /** Whether no more requests are taken that occupy the policy. */
@@ -249,6 +256,18 @@ export class Commands {
       this.end(body);
     }
   }
+
+  private readonly alerts: Route["answer"] = async ({ url }, { arrived, wait }) => {
+    const { alerts, clock, stats } = this.context;
+    const begun = stats.perf.begin(arrived);
+    this.inFlight.begin();
+    try {
+      return await wait(answerAlerts(url, alerts, clock.now() / 1000));
+    } finally {
+      this.inFlight.end();
+      stats.perf.end(begun);
+    }
+  };
 
   private stats(): Response {
     const { metrics, stats } = this.context;

@@ -181,6 +181,7 @@ export class Engine {
       },
       resolve: (path) => resolve(directory, path),
       elsewhere: this.elsewhere,
+      alerts: () => this.alerts!,
       beside: () => sliced && this.asksBeside,
     };
   }

@@ -275,7 +275,9 @@ function apply(write: Write, { rows, profiles, alerts, database }: Open): void {
       return void database.query(sql).run(toBlob(head), length, position, JSON.stringify(ahead));
     }
     case "alerts":
-      return alerts.keep(write.alerts);
+      return alerts.keep(write.alerts, write.now);
+    case "finished":
+      return alerts.finishAll(write.alerts);
     case "folds":
       return alerts.fold(write.folds);
   }
