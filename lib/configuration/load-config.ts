@@ -97,6 +97,8 @@ interface LoadOptions {
 
 /** Two runs of a replay must be alike, wherever. */
 const ISOLATED_HOST = "replay";
+/** Seconds. */
+const REPLAYED_PAUSE = 3600;
 const READ_ONLY = "the configuration is only read";
 const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure(READ_ONLY)) };
 
@@ -143,10 +145,12 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   const { complaints } = engine;
   for (const definition of startFunctions(config, { log, complaints, directory })) engine.defineForStart(definition);
+  // What a replay remembers nobody else reads, so nothing has to be written before it is asked for, or deleted in time.
+  const replayed = isolation && !isolation.lasting ? { batch: REPLAYED_PAUSE, round: REPLAYED_PAUSE } : {};
   const hasHistory = (): boolean => engine.history !== undefined;
   engine.defineForStart(
     newHistory(
-      (settings) => void (engine.history = new History(settings, { clock, log, metrics })),
+      (settings) => void (engine.history = new History({ ...settings, ...replayed }, { clock, log, metrics })),
       engine.historyObject,
       hasHistory,
     ),
