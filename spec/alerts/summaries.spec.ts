@@ -7,12 +7,9 @@ import { startRelay } from "../support/relay.ts";
 import { runPolicy } from "../support/replay.ts";
 import { START, startReceiver } from "../support/webhooks.ts";
 
-const SUMMARY =
-  `sendSummary{
+const SUMMARY = `sendSummary{
   type = "daily_summary",
-  message = "alerts: 3 spray\\nlogins: joe\\27[2J, @everyone\\n<!here> ` +
-  "`x`" +
-  `",
+  message = "alerts: 3 spray\\nlogins: joe\\27[2J, @everyone\\n<!here> \`x\`",
   evidence = { alerts = { { value = "spray", count = 3 } }, from = newCA("192.0.2.1") },
 }`;
 const MESSAGE = "alerts: 3 spray\nlogins: joe\x1b[2J, @everyone\n<!here> `x`";
