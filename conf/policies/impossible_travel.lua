@@ -3,6 +3,8 @@
 --
 -- Only for a network that is new to the login: phone networks and VPNs put one person in two places at once, and are known
 -- after the first time.
+local profile = require("policies.internal.profile")
+
 local options = {
   max_speed = 900, -- km/h, an airliner's
   min_distance = 500, -- km: databases are wrong about less
@@ -41,8 +43,7 @@ local function report(lt, about, opts)
   local km, hours = impossible(about:all("place", true).newest, lt, about, opts)
   if not km then return end
   local filter = { net = about.network, success = true, since = lt.t - opts.own_network }
-  local others, why = getHistory():distinct("login", filter, opts.others + 1)
-  if not others then error(why, 0) end
+  local others = profile.answer(getHistory():distinct("login", filter, opts.others + 1))
   if others >= opts.others then return end
   about:alert {
     type = "impossible_travel",

@@ -6,7 +6,7 @@
 --   about.late                its time lags the clock: stored and learnt, and not judged by what counts
 --   about.country, asn        nil where they are not known
 --   about.place               { latitude =, longitude =, radius = } in degrees and km, or nil
---   about.anonymous           "tor", "vpn", "hosting", or nil
+--   about.anonymous           "tor", "vpn", "hosting", "proxy", or nil
 --   about.device, browser, os, device_type   names without versions, nil where there is none
 --   about:alert(fields)       raises an alert as alert{} does, for the policy that sees the report
 --   about:seen(…), all(…)     what is known of the login, see profile.lua
@@ -57,6 +57,16 @@ function reports.network_of(address)
   return newNetmaskFromCA(address, (address:isIPv4() or address:isMappedIPv4()) and 24 or 64):toStringNetwork()
 end
 
+-- Flags of MaxMind's Anonymous IP database, what tells most first. The last one is set with each of the others.
+local ANONYMOUS = {
+  { kind = "tor", flag = "is_tor_exit_node" },
+  { kind = "vpn", flag = "is_anonymous_vpn" },
+  { kind = "hosting", flag = "is_hosting_provider" },
+  { kind = "proxy", flag = "is_public_proxy" },
+  { kind = "proxy", flag = "is_residential_proxy" },
+  { kind = "proxy", flag = "is_anonymous" },
+}
+
 local function look_up(address)
   local found = { network = reports.network_of(address) }
   local city, asn, anonymous = databases.city, databases.asn, databases.anonymous
@@ -77,9 +87,8 @@ local function look_up(address)
     if number ~= 0 then found.asn = number end
   end
   if anonymous then
-    for _, kind in ipairs({ "tor", "vpn", "hosting" }) do
-      local flag = kind == "tor" and "is_tor_exit_node" or kind == "vpn" and "is_anonymous_vpn" or "is_hosting_provider"
-      if not found.anonymous and anonymous:lookupBoolValue(address, { flag }) then found.anonymous = kind end
+    for _, one in ipairs(ANONYMOUS) do
+      if not found.anonymous and anonymous:lookupBoolValue(address, { one.flag }) then found.anonymous = one.kind end
     end
   end
   return found

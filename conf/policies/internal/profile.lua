@@ -13,11 +13,16 @@ local known = cache.new(LOGINS) -- by login and feature: { values = { value = la
 local Away = {}
 function profile.is_away(problem) return getmetatable(problem) == Away end
 
+-- What the history has answered, or nil and why it did not.
+function profile.answer(value, why)
+  if value == nil then error(setmetatable({ why = why }, Away), 0) end
+  return value
+end
+
 local function key_of(login, feature) return feature .. "\0" .. login end
 
 local function fetch(login, feature, now)
-  local list, why = getHistory():known(login, feature)
-  if not list then error(setmetatable({ why = why }, Away), 0) end
+  local list = profile.answer(getHistory():known(login, feature))
   local entry = { values = {}, count = #list, asked = now }
   for _, one in ipairs(list) do
     entry.values[one.value] = one
