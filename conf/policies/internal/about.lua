@@ -177,7 +177,7 @@ function reports.learn(lt, about)
     os = about.os,
     device_type = about.device_type,
     day = math.floor(lt.t / 86400) % DAYS,
-    place = place and string.format("%.2f %.2f %d", place.latitude, place.longitude, place.radius),
+    place = place and not about.anonymous and string.format("%.2f %.2f %d", place.latitude, place.longitude, place.radius) or nil,
   }
   history:learn(lt.login, values, lt.t)
   profile.learnt(lt.login, values, lt.t)
