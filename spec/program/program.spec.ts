@@ -69,6 +69,17 @@ describe("the daemon", () => {
     await answer;
   });
 
+  test("stops in good order on the same signal twice, as a wrapper passes it on", async () => {
+    using conf = configuration(PREAMBLE);
+    await using program = startProgram(["-s", "-C", conf.file]);
+    await program.waitFor(LISTENING);
+    program.kill("SIGINT");
+    program.kill("SIGINT");
+    const { code, output } = await program.ended;
+    expect(code).toBe(0);
+    expect(output).toEndWith("SIGINT received, stopping\nstopped\n");
+  });
+
   test("shows its last lines to a reader that is slow", async () => {
     using conf = configuration(`${PREAMBLE} for i = 1, 1000 do infoLog(string.rep("x", 1000)) end shutdown()`);
     const go = join(conf.path, "go");
@@ -330,7 +341,9 @@ describe("bun start", () => {
     for (const name of ["index.ts", "package.json", "lib"])
       cpSync(join(PROJECT, name), join(folder.path, name), { recursive: true });
     symlinkSync(join(PROJECT, "node_modules"), join(folder.path, "node_modules"));
-    mkdirSync(join(folder.path, "conf"));
+    // Not what a daemon of this working copy has written there.
+    const own = (path: string): boolean => !/\/conf\/(?:secrets\.lua|state)$/.test(path);
+    cpSync(join(PROJECT, "conf"), join(folder.path, "conf"), { recursive: true, filter: own });
     const conf = readFileSync(join(PROJECT, "conf", "trackalert.conf"), "utf8");
     writeFileSync(
       join(folder.path, "conf", "trackalert.conf"),

@@ -1,4 +1,4 @@
-/** The fixtures of the project, each a test of its policy: all below fixtures/ that ends in .replay.yaml. */
+/** The fixtures of the project, each a test of its policy: all of fixtures/ that ends in .replay.yaml. */
 import { expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -10,18 +10,14 @@ import { replay } from "../../lib/replay/program.ts";
 const FIXTURES = join(import.meta.dir, "..", "..", "fixtures");
 const devices = new DeviceParser();
 
-const files = readdirSync(FIXTURES, { encoding: "utf8", recursive: true }).filter((name) =>
+const files = readdirSync(FIXTURES, { recursive: true, encoding: "utf8" }).filter((name) =>
   name.endsWith(".replay.yaml"),
 );
 for (const file of files.map((name) => join(FIXTURES, name))) {
-  test(
-    readFixture(file).name,
-    async () => {
-      const lines: string[] = [];
-      const print = (line: string): void => void lines.push(line);
-      const code = await replay([file], { parseDevice: (...id) => devices.parse(...id), print, printAside: print });
-      expect({ code, lines: code === 0 ? "" : lines.join("\n") }).toEqual({ code: 0, lines: "" });
-    },
-    60_000,
-  );
+  test(readFixture(file).name, async () => {
+    const lines: string[] = [];
+    const print = (line: string): void => void lines.push(line);
+    const code = await replay([file], { parseDevice: (...id) => devices.parse(...id), print, printAside: print });
+    expect({ code, lines: code === 0 ? "" : lines.join("\n") }).toEqual({ code: 0, lines: "" });
+  });
 }
