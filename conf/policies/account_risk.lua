@@ -1,5 +1,7 @@
 -- account_risk: alerts below critical that add up on one login, of at least two types. Severity high; once when the sum reaches
 -- a bound, and again when it had fallen below the half of it in between. Not in the default set.
+local history = require("policies.internal.history")
+
 local options = {
   bound = 20, -- two high ones, or one and a few medium ones, within days
   again = 10, -- below which it must have fallen first
@@ -35,14 +37,15 @@ end
 
 local function raised(fields, lt, about, opts, raise)
   if fields.login == nil or fields.type == "account_risk" or not WEIGHTS[fields.severity] then return end
-  local alerts, why = getAlerts({ login = fields.login, since = lt.t - WEEKS * opts.half_life }, 1000)
-  if not alerts then error(why, 0) end
-  local sum, kinds, armed = sum_up(alerts, lt.t, opts)
+  local since = about.t - WEEKS * opts.half_life
+  local alerts = history.answer(getAlerts({ login = fields.login, since = since }, 1000))
+  local sum, kinds, armed = sum_up(alerts, about.t, opts)
   if sum < opts.bound or kinds < 2 or not armed then return end
   raise {
     type = "account_risk",
     severity = "high",
     login = fields.login,
+    message = string.format("account risk: alerts of %d types add up on %s", kinds, fields.login),
     key = "account_risk\0" .. fields.login,
     cooldown = "1h",
     evidence = { sum = math.floor(sum * 10) / 10, types = kinds },
