@@ -3,7 +3,7 @@
 local history = require("policies.internal.history")
 
 local options = {
-  bound = 20, -- two high ones, or one and a few medium ones, within days
+  bound = 20, -- two high ones and another one, or a high one and a few medium ones, within days
   again = 10, -- below which it must have fallen first
   half_life = "7d", -- in which an alert counts half
 }
@@ -18,9 +18,12 @@ local function sum_up(alerts, now, opts)
   local types, kinds = {}, 0
   for i = #alerts, 1, -1 do
     local one = alerts[i]
-    if last then sum = sum * 0.5 ^ ((one.first - last) / opts.half_life) end
+    -- Between alerts alone it falls: account_risk has the time of the alert that made it.
+    if last and one.first > last then
+      sum = sum * 0.5 ^ ((one.first - last) / opts.half_life)
+      if sum < opts.again then armed = true end
+    end
     last = one.first
-    if sum < opts.again then armed = true end
     if one.type == "account_risk" then
       armed = false
     elseif WEIGHTS[one.severity] then

@@ -162,6 +162,7 @@ end
 -- policies that attach evidence have to say.
 local function raise(one, lt, about, fields)
   fields.policy = one.name
+  if fields.login == "" then fields.login = nil end
   fields.severity = fields.severity or "medium"
   local rank = RANKS[fields.severity]
   if rank and (shared:is_vip(fields.login, lt, about) or one.filter:is_vip(fields.login, lt, about)) then
