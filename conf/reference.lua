@@ -11,7 +11,8 @@
 addListener("127.0.0.1:8084", false, "", "", {}) -- (C) address and port, TLS, certificate, key, options. May be called often;
 -- [::] also serves IPv4, unless that has a listener of its own on the port
 addListener("[::1]:8443", true, "cert.pem", "key.pem", { minimum_protocol = "TLSv1.2" }) -- (C) with TLS: PEM files and the
--- options MinProtocol, MaxProtocol (TLSv1.0 to TLSv1.3), Protocol, CipherString, Groups, SignatureAlgorithms, Options
+-- options MinProtocol, MaxProtocol (TLSv1.0 to TLSv1.3), Protocol, CipherString, Groups, SignatureAlgorithms, Options,
+-- VerifyMode = "Require" with VerifyCAFile: only clients with a certificate of that authority
 webserver("127.0.0.1:8084", "password") -- (C) deprecated: addListener and setWebserverPassword in one
 setWebserverPassword("password") -- (C) for HTTP basic authentication, any user name; any bytes. Without one, what needs it is refused
 setMetricsNoPassword() -- (C) /metrics needs no password
@@ -159,12 +160,13 @@ history:known("joe", "country", "NL") -- (W) one of them, or nil
 -- (W) How unusual a success is that has these values: about 1 for an average one, more is more unusual; nil for a login that was
 -- never learnt. Features are those of hierarchies (newHistory); one that is left out says nothing
 history:risk("joe", { address = "192.0.2.1", asn = 64500, country = "NL", device = "Thunderbird", os = "Linux" })
--- (W) Removes a login; answers how many rows, profiles (values), pairs and everybody (counts that others have), webhooks and
--- counters went, and in not_reached what it does not reach: logs, recordings, backups, what receivers hold
+-- (W) Removes a login; answers how many rows, profiles (values), pairs and everybody (counts that others have), webhooks,
+-- counters and alerts about it went, and in not_reached what it does not reach: logs, recordings, backups, what receivers hold.
+-- Alerts about others that name it in their evidence, message or key stay
 history:forget("joe")
-history:export("joe") -- (W) all that is held of a login; { rows = { … }, profile = { country = { … as known } } }
+history:export("joe") -- (W) all that is held of a login; { rows = { … }, profile = { country = { … as known } }, alerts = { … as getAlerts } }
 showHistory() -- (C) where it is, how much is in it, rows that wait, the slowest question of the last 5 minutes
-showLogin("joe") -- (C) what is known of a login: the values of its profile seen last, its newest rows
+showLogin("joe") -- (C) what is known of a login: the values of its profile seen last, its newest rows and alerts
 backupHistory("copy.sqlite") -- (C) copies an SQLite history to a file that is not there yet; for PostgreSQL there is pg_dump
 
 --- Alerts -------------------------------------------------------------------------------------------------------------

@@ -9,8 +9,13 @@ import type { ByteString } from "./text/byte-string.ts";
 import { Schedules } from "./time/schedule.ts";
 import { defaultWebHookSettings, type WebHookSettings } from "./webhooks/settings.ts";
 
-/** The commands that the daemon answers itself; a custom endpoint may not take their names. */
-export const BUILT_IN_COMMANDS = ["report", "stats", "readyz", "livez"] as const;
+/** The commands of the reference; a custom endpoint may not take their names. */
+export const RESERVED_COMMANDS = ["report", "stats", "readyz", "livez"] as const;
+/**
+ * The commands that the daemon answers itself. A configuration of the reference may have an endpoint `alerts`: that is called by
+ * POST, and alerts are asked for by GET.
+ */
+export const BUILT_IN_COMMANDS = [...RESERVED_COMMANDS, "alerts"] as const;
 
 export interface Config {
   listeners: HttpListener[];

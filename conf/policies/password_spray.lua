@@ -12,28 +12,26 @@ local options = {
 
 local SHORT, LONG = "policies_spray_10m", "policies_spray_24h"
 
+-- Logins that have only failed are those that were tried less those that succeeded: who mistypes and then gets in is none.
 local function start()
-  newStringStatsDB(SHORT, 60, 11, { failed = "hll", succeeded = "hll" })
-  newStringStatsDB(LONG, 3600, 25, { failed = "hll", succeeded = "hll" })
+  newStringStatsDB(SHORT, 60, 11, { tried = "hll", succeeded = "hll" })
+  newStringStatsDB(LONG, 3600, 25, { tried = "hll", succeeded = "hll" })
 end
 
 local function report(lt, about, opts)
   if about.late or lt.login == "" or not (about.guess or lt.success) then return end
   local network = about.network
+  if about.guess and about:seen("address", network, lt.t - opts.own) then return end
   local short, long = getStringStatsDB(SHORT), getStringStatsDB(LONG)
-  if lt.success then
-    short:twAdd(network, "succeeded", lt.login)
-    long:twAdd(network, "succeeded", lt.login)
-    return
+  for _, db in ipairs({ short, long }) do
+    db:twAdd(network, "tried", lt.login)
+    if lt.success then db:twAdd(network, "succeeded", lt.login) end
   end
-  if about:seen("address", network, lt.t - opts.own) then return end
-  short:twAdd(network, "failed", lt.login)
-  long:twAdd(network, "failed", lt.login)
+  if lt.success then return end
   local function exceeds(db, most)
-    local failed = db:twGet(network, "failed")
-    if failed < most then return end
     local succeeded = db:twGet(network, "succeeded")
-    if failed > opts.ratio * succeeded then return { failed_logins = failed, succeeded_logins = succeeded } end
+    local failed = db:twGet(network, "tried") - succeeded
+    if failed >= most and failed > opts.ratio * succeeded then return { failed_logins = failed, succeeded_logins = succeeded } end
   end
   local minutes = exceeds(short, opts.short)
   local evidence = minutes or exceeds(long, opts.long)

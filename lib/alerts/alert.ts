@@ -39,7 +39,7 @@ export interface AlertJson {
   summary?: true;
 }
 
-/** Characters of a message. */
+/** Bytes of a message. */
 const LONGEST_MESSAGE = 1000;
 
 /** What one alert is about unless its policy says so. */
@@ -54,8 +54,10 @@ export function messageOf({
   remote,
 }: Pick<Draft, "message" | "type" | "login" | "remote">): ByteString {
   const subject = [login, remote && `from ${remote}`].filter(Boolean).join(" ");
-  const text = message ?? `${type.replaceAll("_", " ")}${subject && ": "}${subject}`;
-  return (text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE)}...` : text) as ByteString;
+  const text = (message || `${type.replaceAll("_", " ")}${subject && ": "}${subject}`).replace(/[\r\n]+/g, " ");
+  // A character is not cut in half.
+  const begin = text.slice(0, LONGEST_MESSAGE).replace(/[\xc0-\xff][\x80-\xbf]{0,3}$/, "");
+  return (text.length > LONGEST_MESSAGE ? `${begin}...` : text) as ByteString;
 }
 
 /** @param final whether it is told for the last time */

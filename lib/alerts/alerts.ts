@@ -11,33 +11,42 @@
  *                ▼
  *             told: log, metrics, sink ──── the cool-down ends ──▶ finished by one daemon: told again, as final
  * ```
+ * Cool-downs are timed by the clock that never jumps; the history has their ends by the wall clock, for other daemons and
+ * later ones.
  */
-import { type AlertFilter, type AlertRecord, matches, newestFirst, type Raised } from "../history/alert-record.ts";
+import {
+  type AlertFilter,
+  type AlertRecord,
+  CLOCK_SKEW,
+  matches,
+  newestFirst,
+  type Raised,
+} from "../history/alert-record.ts";
 import type { History, Result } from "../history/history.ts";
 import { formatFields, type Log } from "../log/log.ts";
-import { Counter } from "../stats/metric.ts";
 import type { Metrics } from "../stats/metrics.ts";
 import { type ByteString, toText } from "../text/byte-string.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
 import { type Draft, fieldsOf, keyOf, messageOf } from "./alert.ts";
+import { type Cooldown, Cooldowns } from "./cooldowns.ts";
+import { Folds } from "./folds.ts";
+import { AlertMetrics } from "./metrics.ts";
 
 /** Milliseconds that the history gets to say who has a key. */
 const PATIENCE = 2000;
-/** Milliseconds over which counts are gathered before they are written. */
-const FOLD_EVERY = 1000;
+/** Milliseconds after the end of a cool-down in which the counts of other daemons arrive. */
+const SETTLE = 3000;
 /** Milliseconds between two tries to read what an earlier daemon left. */
 const RETRY = 60_000;
 /** Alerts that are kept in memory, for a daemon without a history. */
 const KEPT = 1000;
-/** Bytes of cool-downs that are known at once, about; of more, those that were begun longest ago are left to the history. */
-const MOST_COOLING = 32 * 1024 ** 2;
-/** Types that have a metric of their own: policies may make them up. */
-const MOST_TYPES = 200;
+/** Alerts that are read at once. */
+const PAGE = 1000;
 
-/** Where alerts go. */
+/** Where alerts go. What they are given is theirs: it does not change. */
 export interface AlertSink {
-  /** One that is new. */
-  raised(alert: AlertRecord): void;
+  /** One that is new. @param counted the same, which goes on being counted up */
+  raised(alert: AlertRecord, counted: AlertRecord): void;
   /** One whose cool-down has ended, if it was raised more than once. */
   ended(alert: AlertRecord): void;
   /** What there was in a day or so, as an alert of its own, whose message may have lines. */
@@ -56,78 +65,83 @@ interface AlertsOptions {
   keeps: () => boolean;
 }
 
-interface Cooldown {
-  alert: AlertRecord;
-  /** Whether it is known who has the key. */
-  decided: boolean;
-  /** How often it was raised since that was last written. */
-  folded: number;
-  cancel: CancelTimer;
-}
-
-/** About how much memory it takes. */
-const sizeOf = ({ alert: { key, login, remote, message, evidence } }: Cooldown): number =>
-  [key, login, remote, message, evidence].reduce((size, text) => size + (text?.length ?? 0), 600);
-
 export class Alerts {
-  private readonly cooling = new Map<ByteString, Cooldown>();
-  private coolingBytes = 0;
-  /** Cool-downs whose count is not written. */
-  private readonly dirty = new Set<Cooldown>();
+  private readonly cooling = new Cooldowns();
+  private readonly folds: Folds;
+  private readonly counts: AlertMetrics;
+  /** What waits for the history: {@link decide} and {@link finish}. */
+  private readonly underWay = new Set<Promise<unknown>>();
   /** The newest, in the order in which they came. */
   private readonly kept: AlertRecord[] = [];
-  private readonly types = new Set<string>();
   private raisedSoFar = 0;
-  private cancelFlush: CancelTimer | undefined;
+  private closed = false;
   private cancelRetry: CancelTimer | undefined;
-  private readonly total: Counter;
-  private readonly foldedTotal: Counter;
 
   constructor(private readonly options: AlertsOptions) {
-    const { metrics } = options;
-    this.total = metrics.add(new Counter("trackalert_alerts_total", "Alerts raised.", "type", "severity"));
-    this.foldedTotal = metrics.add(
-      new Counter("trackalert_alerts_folded_total", "Alerts folded into an earlier one that cools down.", "type"),
-    );
+    this.folds = new Folds(options.clock, options.history);
+    this.counts = new AlertMetrics(options.metrics);
+  }
+
+  /** Bytes of the cool-downs in memory, about. */
+  get bytes(): number {
+    return this.cooling.bytes;
+  }
+
+  /** Whether {@link raise} may have to ask the history. */
+  get mayWait(): boolean {
+    return this.options.keeps() && this.options.history() !== undefined;
   }
 
   /** Takes over the cool-downs that an earlier daemon left, as soon as the history can tell them. */
   async open(): Promise<void> {
-    const history = this.options.history();
+    const { clock, host, history: historyOf } = this.options;
+    const history = historyOf();
     if (!history) return;
     const result = await history.ask({ ask: "openAlerts" }, { beside: true });
+    if (this.closed) return;
     if ("problem" in result) {
-      this.cancelRetry = this.options.clock.after(RETRY, () => void this.open());
+      this.cancelRetry = clock.after(RETRY, () => void this.open());
       return;
     }
-    for (const alert of result.answer) if (!this.cooling.has(alert.key)) this.cool(alert, true);
+    for (const alert of result.answer) {
+      if (this.cooling.get(alert.key)) continue;
+      const left = alert.until * 1000 - clock.now();
+      this.cool({ alert, isOthers: alert.host !== host, left, length: 0 });
+    }
   }
 
-  /** Writes what is not written. */
-  close(): void {
-    this.flush();
+  /** Ends no more cool-downs, lets what is under way end, and has the history write what is not written. */
+  async close(): Promise<void> {
+    this.closed = true;
     this.cancelRetry?.();
-    for (const cooldown of [...this.cooling.values()]) this.drop(cooldown);
+    for (const cooldown of this.cooling.of()) cooldown.cancel();
+    await this.settled();
+    this.folds.write();
   }
 
   /** @returns the id of the new alert, undefined when it was folded into an earlier one; at once where memory knows */
   raise(draft: Draft): string | undefined | Promise<string | undefined> {
-    const { keeps, sink, history } = this.options;
+    const { clock, keeps, sink, history } = this.options;
     const alert = this.create(draft);
     if (!keeps()) {
-      sink.raised(alert);
+      sink.raised(alert, alert);
       return alert.id;
     }
     const earlier = this.cooling.get(alert.key);
-    if (earlier && this.isCooling(earlier, draft.cooldown)) {
+    if (earlier && this.isCooling(earlier, draft)) {
       this.fold(earlier, alert);
       return undefined;
     }
-    if (earlier) void this.finish(earlier);
-    const cooldown = this.cool(alert, history() === undefined);
-    if (!cooldown.decided) return this.decide(cooldown);
-    this.tell(alert);
-    return alert.id;
+    if (earlier) this.end(earlier);
+    const length = draft.cooldown * 1000;
+    const cooldown = this.cool({ alert: { ...alert }, isOthers: false, left: length, length });
+    if (!history()) {
+      this.tell(alert, cooldown);
+      return alert.id;
+    }
+    // What memory knows to be over is over, whatever the wall clock says.
+    const now = Math.max(clock.now() / 1000, earlier?.alert.until ?? 0);
+    return (cooldown.deciding = this.track(this.decide(alert, cooldown, now)));
   }
 
   /** Tells a summary: in the log, and to those who take one. It is not kept, counted or cooled. */
@@ -140,7 +154,7 @@ export class Alerts {
 
   /** Alerts that a filter means, newest first; those in memory when there is no history, or it is away. */
   async list(filter: AlertFilter, n: number, { beside }: { beside: boolean }): Promise<Result<AlertRecord[]>> {
-    this.flush();
+    this.folds.write();
     const history = this.options.history();
     const result = history && (await history.ask({ ask: "alerts", filter, n }, { beside }));
     if (result && ("answer" in result || result.problem !== "history away")) return result;
@@ -148,14 +162,32 @@ export class Alerts {
     return { answer: all.slice(0, n) };
   }
 
+  /** As {@link list}, a page at a time beside others' questions. */
+  async listAll(filter: AlertFilter, most: number): Promise<Result<AlertRecord[]>> {
+    const alerts: AlertRecord[] = [];
+    while (alerts.length < most) {
+      const n = Math.min(PAGE, most - alerts.length);
+      const last = alerts.at(-1);
+      const result = await this.list(last ? { ...filter, after: last } : filter, n, { beside: true });
+      if ("problem" in result) return result;
+      alerts.push(...result.answer);
+      if (result.answer.length < n) break;
+    }
+    return { answer: alerts };
+  }
+
   /** Removes what is known of a login. @returns how many alerts */
-  async forget(login: ByteString): Promise<number> {
+  async forget(login: ByteString): Promise<Result<number>> {
     const isAbout = (alert: AlertRecord): boolean => alert.login === login;
-    for (const cooldown of [...this.cooling.values()]) if (isAbout(cooldown.alert)) this.drop(cooldown);
+    await this.settled();
+    for (const cooldown of this.cooling.of(login)) {
+      this.cooling.drop(cooldown);
+      this.folds.forget(cooldown);
+    }
     const inMemory = this.kept.filter(isAbout).length;
     this.kept.splice(0, this.kept.length, ...this.kept.filter((alert) => !isAbout(alert)));
-    const result = await this.options.history()?.ask({ ask: "forgetAlerts", login }, { beside: false });
-    return result && "answer" in result ? result.answer : inMemory;
+    const history = this.options.history();
+    return history ? history.ask({ ask: "forgetAlerts", login }, { beside: false }) : { answer: inMemory };
   }
 
   private create(draft: Draft): AlertRecord {
@@ -182,129 +214,110 @@ export class Alerts {
     };
   }
 
-  /** One that would last for longer than it can was begun before the clock was set back. */
-  private isCooling({ alert }: Cooldown, longest: number): boolean {
-    const left = alert.until - this.options.clock.now() / 1000;
-    return left > 0 && left <= Math.max(longest, alert.until - alert.first);
+  /** One of an earlier daemon that would last for longer than it can was begun before the clock was set back. */
+  private isCooling({ end, length }: Cooldown, { cooldown }: Draft): boolean {
+    const left = end - this.options.clock.monotonic();
+    return left > 0 && left <= Math.max(length, (cooldown + CLOCK_SKEW) * 1000);
   }
 
-  private cool(alert: AlertRecord, decided: boolean): Cooldown {
-    const cooldown: Cooldown = { alert, decided, folded: 0, cancel: () => {} };
-    this.watch(cooldown);
-    this.cooling.set(alert.key, cooldown);
-    this.coolingBytes += sizeOf(cooldown);
-    for (const oldest of this.cooling.values()) {
-      if (this.coolingBytes <= MOST_COOLING) break;
-      this.flush();
-      this.drop(oldest);
-    }
+  private cool({ left, ...of }: Pick<Cooldown, "alert" | "isOthers" | "length"> & { left: number }): Cooldown {
+    const cooldown = { ...of, deciding: undefined, folded: 0, end: 0, cancel: (): void => {} };
+    this.time(cooldown, left);
+    this.cooling.add(cooldown);
     return cooldown;
   }
 
-  private watch(cooldown: Cooldown): void {
-    cooldown.cancel = this.options.clock.at(cooldown.alert.until * 1000, () => void this.finish(cooldown));
+  /** @param left milliseconds */
+  private time(cooldown: Cooldown, left: number): void {
+    const { clock, history } = this.options;
+    cooldown.cancel();
+    cooldown.end = clock.monotonic() + left;
+    const settle = history() ? SETTLE : 0;
+    if (!this.closed) cooldown.cancel = clock.after(Math.max(0, left + settle), () => this.end(cooldown));
   }
 
-  private drop(cooldown: Cooldown): void {
-    const { alert, cancel } = cooldown;
-    cancel();
-    this.dirty.delete(cooldown);
-    if (this.cooling.get(alert.key) !== cooldown) return;
-    this.cooling.delete(alert.key);
-    this.coolingBytes -= sizeOf(cooldown);
+  private track<T>(work: Promise<T>): Promise<T> {
+    this.underWay.add(work);
+    void work.finally(() => this.underWay.delete(work));
+    return work;
   }
 
-  private async decide(cooldown: Cooldown): Promise<string | undefined> {
-    const { alert } = cooldown;
-    const raised = await this.askWho(alert);
-    cooldown.decided = true;
-    if (cooldown.folded > 0) this.flushSoon();
-    if (!raised.isNew) return this.adopt(cooldown, raised);
-    this.tell(alert);
-    return alert.id;
+  /** Waits for what is under way. */
+  private async settled(): Promise<void> {
+    await Promise.all(this.underWay);
+  }
+
+  private async decide(alert: AlertRecord, cooldown: Cooldown, now: number): Promise<string | undefined> {
+    const raised = await this.askWho(alert, now);
+    cooldown.deciding = undefined;
+    if (raised.isNew) this.tell(alert, cooldown);
+    else this.adopt(cooldown, raised);
+    if (cooldown.folded > 0) this.folds.add(cooldown);
+    return raised.isNew ? alert.id : undefined;
   }
 
   /** Who has the key; this daemon where nobody says so in time, and then the alert is kept when that can be done. */
-  private async askWho(alert: AlertRecord): Promise<Raised> {
-    const { clock } = this.options;
+  private async askWho(alert: AlertRecord, now: number): Promise<Raised> {
     const history = this.options.history()!;
     const { promise: late, resolve } = Promise.withResolvers<undefined>();
-    const cancel = clock.after(PATIENCE, () => resolve(undefined));
-    const question = { ask: "raise", alert, now: clock.now() / 1000 } as const;
-    const result = await Promise.race([history.ask(question, { beside: false }), late]);
+    const cancel = this.options.clock.after(PATIENCE, () => resolve(undefined));
+    const result = await Promise.race([history.ask({ ask: "raise", alert, now }, { beside: false }), late]);
     cancel();
     if (result && "answer" in result) return result.answer;
-    history.write({ write: "alerts", alerts: [alert] });
+    history.write({ write: "alerts", alerts: [alert], now }, sizeOfWrite(alert));
     return { id: alert.id, isNew: true, until: alert.until };
   }
 
   /** Another daemon has raised it: what has been folded since goes there. */
-  private adopt(cooldown: Cooldown, { id, until }: Raised): undefined {
-    const { alert } = cooldown;
-    this.countFolded(alert);
-    cooldown.cancel();
-    cooldown.alert = { ...alert, id, until };
-    this.watch(cooldown);
+  private adopt(cooldown: Cooldown, { id, until }: Raised): void {
+    this.counts.folded(cooldown.alert);
+    Object.assign(cooldown.alert, { id, until });
+    cooldown.isOthers = true;
+    const left = until * 1000 - this.options.clock.now();
+    if (this.cooling.has(cooldown)) this.time(cooldown, Math.min(left, cooldown.length));
   }
 
   private fold(cooldown: Cooldown, { last }: AlertRecord): void {
-    const { alert } = cooldown;
+    const { alert, deciding } = cooldown;
     cooldown.folded++;
-    this.dirty.add(cooldown);
     alert.count++;
     alert.last = Math.max(alert.last, last);
-    this.countFolded(alert);
-    this.flushSoon();
+    this.counts.folded(alert);
+    if (!deciding) this.folds.add(cooldown);
   }
 
-  private flushSoon(): void {
-    this.cancelFlush ??= this.options.clock.after(FOLD_EVERY, () => this.flush());
-  }
-
-  private countFolded({ type }: AlertRecord): void {
-    this.foldedTotal.increment(this.labelOf(type));
-  }
-
-  /** Has the history count what was folded. */
-  private flush(): void {
-    this.cancelFlush?.();
-    this.cancelFlush = undefined;
-    const history = this.options.history();
-    const ready = [...this.dirty].filter(({ decided }) => decided);
-    const folds = ready.map((cooldown) => {
-      const { alert, folded } = cooldown;
-      cooldown.folded = 0;
-      this.dirty.delete(cooldown);
-      return { key: alert.key, id: alert.id, count: folded, last: alert.last };
-    });
-    if (folds.length > 0) history?.write({ write: "folds", folds });
-  }
-
-  private tell(alert: AlertRecord): void {
+  private tell(alert: AlertRecord, cooldown: Cooldown): void {
     const { log, sink } = this.options;
-    this.total.increment(this.labelOf(alert.type), alert.severity);
+    this.counts.raised(alert);
     log.warn(formatFields("alert", fieldsOf(alert)));
-    this.kept.push(alert);
+    // What is folded later is counted there, too.
+    this.kept.push(cooldown.alert);
     if (this.kept.length > KEPT) this.kept.shift();
-    sink.raised(alert);
+    sink.raised(alert, cooldown.alert);
+  }
+
+  private end(cooldown: Cooldown): void {
+    this.cooling.drop(cooldown);
+    void this.track(this.finish(cooldown));
   }
 
   private async finish(cooldown: Cooldown): Promise<void> {
-    const { alert } = cooldown;
-    this.flush();
-    this.drop(cooldown);
-    const history = this.options.history();
+    if (cooldown.deciding) await cooldown.deciding;
+    this.folds.write();
+    const { alert, isOthers } = cooldown;
     const { key, id } = alert;
+    const history = this.options.history();
     const result = history && (await history.ask({ ask: "finish", key, id }, { beside: false }));
-    // Without an answer memory decides.
-    const last = result && "answer" in result ? result.answer : alert;
-    if (last && last.count > 1) this.options.sink.ended(last);
-  }
-
-  private labelOf(type: string): string {
-    if (this.types.has(type)) return type;
-    if (this.types.size >= MOST_TYPES) return "other";
-    this.types.add(type);
-    return type;
+    if (result && "answer" in result) {
+      if (result.answer && result.answer.count > 1) this.options.sink.ended(result.answer);
+      return;
+    }
+    // Without an answer the one who raised it decides.
+    if (isOthers) return;
+    history?.write({ write: "finished", alerts: [{ key, id }] });
+    if (alert.count > 1) this.options.sink.ended({ ...alert });
   }
 }
+
+/** Bytes of memory, about. */
+const sizeOfWrite = ({ evidence, message }: AlertRecord): number => 4000 + message.length + (evidence?.length ?? 0);

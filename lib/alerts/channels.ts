@@ -34,9 +34,9 @@ export class AlertChannels implements AlertSink {
 
   constructor(private readonly options: ChannelsOptions) {}
 
-  raised(alert: AlertRecord): void {
+  raised(alert: AlertRecord, counted: AlertRecord): void {
     for (const channel of this.options.channels) if (takes(channel, alert)) this.send(channel, alert);
-    this.repeatLater(alert);
+    this.repeatLater(counted);
   }
 
   ended(alert: AlertRecord): void {

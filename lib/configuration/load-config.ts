@@ -5,11 +5,12 @@ import { dirname, resolve } from "node:path";
 
 import { Alerts, type AlertSink } from "../alerts/alerts.ts";
 import { AlertChannels } from "../alerts/channels.ts";
-import { BUILT_IN_COMMANDS, type Config, defaultConfig } from "../config.ts";
+import { BUILT_IN_COMMANDS, type Config, defaultConfig, RESERVED_COMMANDS } from "../config.ts";
 import { Counters } from "../counters/counters.ts";
 import { HASH_KEY_BYTES } from "../counters/keyed-hash.ts";
 import { addCounterMetrics } from "../counters/metrics.ts";
 import { History } from "../history/history.ts";
+import { keptText } from "../history/row.ts";
 import type { Log } from "../log/log.ts";
 import { disk } from "../lua/disk.ts";
 import { Engine, shortChunkName } from "../lua/engine.ts";
@@ -96,6 +97,8 @@ interface LoadOptions {
 
 /** Two runs of a replay must be alike, wherever. */
 const ISOLATED_HOST = "replay";
+/** Seconds. */
+const REPLAYED_PAUSE = 3600;
 const READ_ONLY = "the configuration is only read";
 const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure(READ_ONLY)) };
 
@@ -115,7 +118,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const policy = emptyPolicy();
   const metrics = new Metrics();
   const stats = new Stats(clock, metrics, {
-    commands: () => [...BUILT_IN_COMMANDS, ...policy.endpoints.keys()],
+    commands: () => [...new Set([...BUILT_IN_COMMANDS, ...policy.endpoints.keys()])],
     custom: () => config.customStats,
   });
   const directory = dirname(path);
@@ -142,10 +145,12 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   const { complaints } = engine;
   for (const definition of startFunctions(config, { log, complaints, directory })) engine.defineForStart(definition);
+  // What a replay remembers nobody else reads, so nothing has to be written before it is asked for, or deleted in time.
+  const replayed = isolation && !isolation.lasting ? { batch: REPLAYED_PAUSE, round: REPLAYED_PAUSE } : {};
   const hasHistory = (): boolean => engine.history !== undefined;
   engine.defineForStart(
     newHistory(
-      (settings) => void (engine.history = new History(settings, { clock, log, metrics })),
+      (settings) => void (engine.history = new History({ ...settings, ...replayed }, { clock, log, metrics })),
       engine.historyObject,
       hasHistory,
     ),
@@ -154,7 +159,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   for (const definition of [
     ...daemonFunctions(config),
     ...geoipConfiguration(engine.geoip, { log, complaints, directory, opens: only !== "settings" }),
-    ...policyFunctions(policy, engine.state, BUILT_IN_COMMANDS),
+    ...policyFunctions(policy, engine.state, RESERVED_COMMANDS),
     ...scheduleFunctions(config, policy, engine.state),
     ...webhookConfiguration(config.webhooks, log, directory),
     ...outgoingConfiguration(config.outgoing, directory),
@@ -183,7 +188,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   engine.defineForStart(alertChannelConfiguration(config, { outgoing, clock, log, directory }));
   engine.elsewhere.set("counters", (login) => counters.forget(login));
   engine.elsewhere.set("webhooks", (login) => webhooks.events.forget(login));
-  engine.elsewhere.set("alerts", (login) => alerts.forget(login));
+  engine.elsewhere.set("alerts", (login) => alerts.forget(keptText(login)));
   engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, complaints));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
   try {

@@ -28,9 +28,15 @@ export interface AlertRecord {
   until: number;
 }
 
+/** Seconds by which the clocks of daemons that share a history may differ. */
+export const CLOCK_SKEW = 60;
+
 /** From the least to the most severe. */
 export const SEVERITIES = ["low", "medium", "high", "critical"] as const;
 export type Severity = (typeof SEVERITIES)[number];
+
+/** What a type may be. */
+export const ALERT_TYPE = /^[A-Za-z0-9_]{1,64}$/;
 
 export const isSeverity = (text: string): text is Severity => (SEVERITIES as readonly string[]).includes(text);
 

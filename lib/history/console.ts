@@ -31,18 +31,20 @@ export async function describeHistory(history: History): Promise<string> {
   return lines.map(([name, value]) => `${name}: ${value}\n`).join("");
 }
 
-/** What is known of a login. */
-export async function describeLogin(history: History, login: ByteString): Promise<string> {
+/** What is known of a login. @param alerts its newest, a line each; empty without any */
+export async function describeLogin(history: History, login: ByteString, alerts: string): Promise<string> {
   const filter = [{ column: "login" as const, values: [login] }];
   const result = await history.ask({ ask: "rows", filter, n: ROWS_SHOWN }, { beside: true });
   if ("problem" in result) return `${result.problem}\n`;
   const profile = await history.ask({ ask: "profile", login }, { beside: true });
   if ("problem" in profile) return `${profile.problem}\n`;
   const rows = result.answer;
-  if (rows.length + profile.answer.length === 0) return `nothing is known of ${JSON.stringify(toText(login))}\n`;
+  if (rows.length + profile.answer.length === 0 && alerts === "")
+    return `nothing is known of ${JSON.stringify(toText(login))}\n`;
   const lines = profile.answer.flatMap(([feature, entries]) => formatFeature(toText(feature), entries));
   if (rows.length > 0) lines.push(`the newest ${rows.length} rows`, ...rows.map(formatRow));
-  return lines.map((line) => `${line}\n`).join("");
+  if (alerts !== "") lines.push("the newest alerts");
+  return lines.map((line) => `${line}\n`).join("") + alerts;
 }
 
 /** `country: 2 values`, and a line for each of the last seen: `  "NL" 12 times, 2026-01-01 00:00:00 to 2026-03-01 12:00:00` */

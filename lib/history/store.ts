@@ -27,8 +27,10 @@ export type Write =
   | { write: "hour"; hour: number; counted: HourCount }
   /** How far a file has been imported. @param former the head under which it was known when it was shorter */
   | { write: "imported"; imported: Imported; former: ByteString }
-  /** Alerts that were raised without asking who has their keys. */
-  | { write: "alerts"; alerts: AlertRecord[] }
+  /** Alerts that were raised without asking who has their keys. @param now seconds since 1970 when they were */
+  | { write: "alerts"; alerts: AlertRecord[]; now: number }
+  /** Alerts whose final count was told without asking. */
+  | { write: "finished"; alerts: Pick<AlertRecord, "key" | "id">[] }
   | { write: "folds"; folds: Fold[] };
 
 /** One thing that is asked. The answer to each is in {@link Answers}. */

@@ -1,4 +1,5 @@
 /** The routes and what each answers. */
+import type { Alerts } from "../alerts/alerts.ts";
 import type { BUILT_IN_COMMANDS, Config } from "../config.ts";
 import type { LogFlood } from "../log/log-flood.ts";
 import { formatFields, Level, type Log } from "../log/log.ts";
@@ -23,6 +24,7 @@ import { JsonError, parseJson } from "../text/json.ts";
 import type { Clock } from "../time/clock.ts";
 import { Limit } from "../time/limit.ts";
 import { Ongoing } from "../time/ongoing.ts";
+import { answerAlerts } from "./alerts.ts";
 import * as answers from "./answers.ts";
 import { type Announced, announced, BodyTooLarge, readBody } from "./body.ts";
 import { ACCEPTED_CODINGS, CodingError, UnknownCoding } from "./content-coding.ts";
@@ -53,6 +55,7 @@ export interface CommandContext {
   config: Config;
   policy: Policy;
   engine: Engine;
+  alerts: Alerts;
   clock: Clock;
   log: Log;
   /** For what any peer may cause, again and again. */
@@ -108,6 +111,7 @@ export class Commands {
     const commands: Record<(typeof BUILT_IN_COMMANDS)[number], Route> = {
       report: { methods: POST, needsPassword: true, refuse: answers.busy, answer: this.report },
       stats: { methods: GET, needsPassword: true, refuse: answers.busy, answer: timed(() => this.stats()) },
+      alerts: { methods: GET, needsPassword: true, refuse: answers.busy, answer: this.alerts },
       readyz: probe(() => (ready() ? answers.empty() : answers.failure(503, "Not ready"))),
       livez: probe(answers.empty),
     };
@@ -133,8 +137,11 @@ export class Commands {
   }
 
   find(method: string, path: string): Route | undefined {
-    const route = this.routes.get(path) ?? this.findEndpoint(path);
-    return route?.methods.includes(method) ? route : undefined;
+    const takes = (route: Route | undefined): boolean => route?.methods.includes(method) ?? false;
+    const route = this.routes.get(path);
+    if (takes(route)) return route;
+    const endpoint = this.findEndpoint(path);
+    return takes(endpoint) ? endpoint : undefined;
   }
 
   /** Whether no more requests are taken that occupy the policy. */
@@ -157,14 +164,9 @@ export class Commands {
     const { engine, policy, stats } = this.context;
     const body = this.begin(request);
     try {
-      let tuple;
-      try {
-        const bytes = await readBody(request, body);
-        await endOfTurn();
-        tuple = this.take(bytes, peer);
-      } catch (error) {
-        return this.refuseReport(error);
-      }
+      const bytes = await readBody(request, body);
+      await endOfTurn();
+      const tuple = this.take(bytes, peer);
       this.received.value++;
       const { report } = policy;
       let begun = arrived;
@@ -180,6 +182,8 @@ export class Commands {
         stats.perf.end(begun);
       }
       return answers.reportAccepted();
+    } catch (error) {
+      return this.refuseReport(error);
     } finally {
       this.end(body);
     }
@@ -233,13 +237,7 @@ export class Commands {
     const { engine, stats } = this.context;
     const body = this.begin(request);
     try {
-      let args;
-      try {
-        args = readEndpointArgs(parseJson(fromBytes(await readBody(request, body))));
-      } catch (error) {
-        const { status, reason, headers } = refusal(error);
-        return answers.endpointFailure(status, reason, headers);
-      }
+      const args = readEndpointArgs(parseJson(fromBytes(await readBody(request, body))));
       const begun = stats.perf.begin(arrived);
       try {
         const running = engine.runEndpoint(endpoint, args);
@@ -251,10 +249,25 @@ export class Commands {
       } finally {
         stats.perf.end(begun);
       }
+    } catch (error) {
+      const { status, reason, headers } = refusal(error);
+      return answers.endpointFailure(status, reason, headers);
     } finally {
       this.end(body);
     }
   }
+
+  private readonly alerts: Route["answer"] = async ({ url }, { arrived, wait }) => {
+    const { alerts, clock, stats } = this.context;
+    const begun = stats.perf.begin(arrived);
+    this.inFlight.begin();
+    try {
+      return await wait(answerAlerts(url, alerts, clock.now() / 1000));
+    } finally {
+      this.inFlight.end();
+      stats.perf.end(begun);
+    }
+  };
 
   private stats(): Response {
     const { metrics, stats } = this.context;

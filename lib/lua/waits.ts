@@ -16,6 +16,14 @@ interface Wait {
   wake: (() => void) | undefined;
 }
 
+/** @throws {LuaError} where a call cannot be parked */
+export function checkMayWait({ state, thread }: Call, name: string): void {
+  if (state.api.lua_isyieldable(thread)) return;
+  throw new LuaError(
+    `'${name}' cannot wait inside a function that C calls, such as a comparison of table.sort: call it before that, or afterwards`,
+  );
+}
+
 export class Waits {
   private readonly waits = new Map<number, Wait>();
   private last = 0;
@@ -34,11 +42,7 @@ export class Waits {
         name,
         level: 2,
         body: (call) => {
-          if (!call.state.api.lua_isyieldable(call.thread)) {
-            throw new LuaError(
-              `'${name}' cannot wait inside a function that C calls, such as a comparison of table.sort`,
-            );
-          }
+          checkMayWait(call, name);
           const id = this.begin(begin(call));
           begun(id);
           return id;

@@ -9,7 +9,7 @@ import { describePlace, placeProblem } from "../history/place.ts";
 import { Level, Log } from "../log/log.ts";
 import { shortChunkName } from "../lua/engine.ts";
 import { findUnknownNames } from "../lua/unknown-names.ts";
-import { formatListener, type HttpListener } from "../net/listener.ts";
+import { collide, formatListener, type HttpListener, type Listener } from "../net/listener.ts";
 import { type Proxies, type Proxy, publicProxyUrl } from "../net/proxy.ts";
 import { dateProblem, readCredentials } from "../net/tls.ts";
 import { fewFiles } from "../stats/process.ts";
@@ -158,12 +158,16 @@ function takeInventory(loaded: Loaded, now: number, check: Check): Inventory {
   };
 }
 
-/** Port 0 is another one each time. */
 function doubleAddresses({ listeners, controlSocket }: Config): Iterable<string> {
-  const all = [...listeners, ...(controlSocket ? [controlSocket] : [])].filter(({ port }) => port !== 0);
-  const addresses = all.map(formatListener);
-  const double = new Set(addresses.filter((address, i) => addresses.indexOf(address) < i));
-  return Array.from(double, (address) => `cannot listen on ${address} twice (addListener, controlSocket)`);
+  const all: Listener[] = [...listeners, ...(controlSocket ? [controlSocket] : [])];
+  const problems = all.flatMap((listener, i) => {
+    const former = all.slice(0, i).find((other) => collide(listener, other));
+    if (!former) return [];
+    const [address, taken] = [formatListener(listener), formatListener(former)];
+    const problem = address === taken ? `${address} twice` : `${address} beside ${taken}: one is in the other`;
+    return [`cannot listen on ${problem} (addListener, controlSocket)`];
+  });
+  return new Set(problems);
 }
 
 /** Reads its certificate as a start does. */

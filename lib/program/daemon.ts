@@ -26,6 +26,8 @@ import type { Schedule } from "../time/schedule.ts";
 const STOP_BOUND = 10_000;
 /** Milliseconds after that, for peers to take their answers. */
 const PEERS_BOUND = 1000;
+/** Milliseconds after that, for alerts of which the history is still asked. */
+const ALERTS_BOUND = 3000;
 /** Milliseconds after that, for webhooks. */
 const WEBHOOKS_BOUND = 5000;
 /** Milliseconds after that, for the history to write what waits. */
@@ -211,6 +213,11 @@ export class Daemon {
     this.control.cut();
     this.flood.close();
     engine.tasks.close();
+    // What they still tell is sent, too.
+    if (!(await this.isOver(this.loaded.alerts.close(), ALERTS_BOUND))) {
+      this.log.warn(`alerts not settled within ${ALERTS_BOUND / 1000} s: the history does not answer`);
+    }
+    this.loaded.channels.close();
     const saved = this.isOver(this.snapshot?.close() ?? Promise.resolve(), SNAPSHOT_BOUND);
     if (!(await this.isOver(webhooks.drain(), WEBHOOKS_BOUND))) {
       const left = formatAmounts({ webhook: webhooks.events.queue.size });
@@ -238,8 +245,6 @@ export class Daemon {
 
   private async closeHistory(): Promise<void> {
     const { history } = this.loaded.engine;
-    this.loaded.alerts.close();
-    this.loaded.channels.close();
     if (!history) return;
     if (!(await this.isOver(history.close(), HISTORY_BOUND))) void history.cut();
     const left = formatAmounts({ row: history.waitingRows });

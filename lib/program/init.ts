@@ -8,6 +8,8 @@ import { keyLine } from "../control/key.ts";
 /** The names that the configuration gives its parts. */
 export const CONFIGURATION = "trackalert.conf";
 export const SECRETS = "secrets.lua";
+/** Beside it, as its comments say: every function that it may call. */
+const REFERENCE = "reference.lua";
 const POLICIES = "policies";
 
 const PUBLIC = 0o644;
@@ -31,15 +33,18 @@ interface InitFile {
  */
 export async function initialise(folder: string): Promise<InitFile[]> {
   try {
+    mkdirSync(folder, { recursive: true });
     mkdirSync(join(folder, POLICIES, "internal"), { recursive: true });
   } catch (error) {
     throw new InitError(`${folder} cannot be made a folder: ${(error as NodeJS.ErrnoException).code}`);
   }
   const { default: configuration } = await import("../../conf/trackalert.conf", { with: { type: "text" } });
+  const { default: reference } = await import("../../conf/reference.lua", { with: { type: "text" } });
   const { POLICY_FILES } = await import("./policy-files.ts");
   return [
     writeOnce(join(folder, CONFIGURATION), configuration, PUBLIC),
     writeOnce(join(folder, SECRETS), newSecrets(), PRIVATE),
+    writeOnce(join(folder, REFERENCE), reference, PUBLIC),
     ...Array.from(POLICY_FILES, ([name, text]) => writeOnce(join(folder, POLICIES, name), text, PUBLIC)),
   ];
 }

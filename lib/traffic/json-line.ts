@@ -2,8 +2,8 @@
 import { BodyError } from "../login-tuple.ts";
 import { type ByteString, toText } from "../text/byte-string.ts";
 import { isObject, type Json, type JsonObject, parseJson } from "../text/json.ts";
+import { parseIso } from "../time/iso.ts";
 import type { Recorded } from "./format.ts";
-import { parseIso } from "./timestamp.ts";
 
 const T = "t" as ByteString;
 const TIMESTAMP = "@timestamp" as ByteString;

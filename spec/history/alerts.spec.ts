@@ -82,11 +82,34 @@ for (const [name, start, reason] of BACKENDS) {
       await store.close();
     });
 
+    test("is one alert for daemons whose clocks differ a little", async () => {
+      const store = await open();
+      await raise(store, { until: START + 3600.4 }, START + 0.4);
+      expect(await raise(store, { id: "a2", until: START + 3600 }, START)).toMatchObject({ id: "a1", isNew: false });
+      await store.close();
+    });
+
+    test("raised without asking has its key from then on, unless another has taken it since", async () => {
+      const store = await open();
+      await write(store, { write: "alerts", alerts: [alert()], now: START });
+      expect(await raise(store, { id: "a2" }, START + 60)).toMatchObject({ id: "a1", isNew: false });
+      await raise(store, { id: "b1", key: bytes("b"), until: START + 5000 }, START + 1400);
+      await write(store, { write: "alerts", alerts: [alert({ id: "b2", key: bytes("b") })], now: START });
+      expect(await raise(store, { id: "b3", key: bytes("b"), until: START + 5060 }, START + 1460)).toMatchObject({
+        id: "b1",
+        isNew: false,
+      });
+      await write(store, { write: "finished", alerts: [{ key: bytes("b"), id: "b2" }] });
+      const left = await ask<"openAlerts">(store, { ask: "openAlerts" });
+      expect(left.map(({ id }) => id).toSorted()).toEqual(["a1", "b1"]);
+      await store.close();
+    });
+
     test("comes back as it was, bytes that are no UTF-8 included", async () => {
       const store = await open();
-      await write(store, { write: "alerts", alerts: [alert(), alert()] });
+      await write(store, { write: "alerts", alerts: [alert(), alert()], now: START });
       const bare = alert({ id: "a2", login: null, remote: null, evidence: null, policy: bytes("p"), severity: "low" });
-      await write(store, { write: "alerts", alerts: [bare] });
+      await write(store, { write: "alerts", alerts: [bare], now: START });
       expect(await ask<"alerts">(store, { ask: "alerts", filter: {}, n: 10 })).toEqual([bare, alert()]);
       await store.close();
     });
@@ -108,6 +131,7 @@ for (const [name, start, reason] of BACKENDS) {
       expect(await ask<"finish">(store, finish)).toEqual(alert({ count: 42, last: START + 60 }));
       expect(await ask<"finish">(store, finish)).toBeNull();
       expect(await ask<"openAlerts">(store, { ask: "openAlerts" })).toEqual([]);
+      expect(await raise(store, { id: "a2" }, START + 1)).toMatchObject({ isNew: true });
       await store.close();
     });
 
@@ -123,7 +147,7 @@ for (const [name, start, reason] of BACKENDS) {
           first: START + Math.floor(i / 4) * 60,
         }),
       );
-      await write(store, { write: "alerts", alerts: all });
+      await write(store, { write: "alerts", alerts: all, now: START });
       const ids = async (filter: Extract<Question, { ask: "alerts" }>["filter"], n = 100): Promise<string[]> =>
         (await ask<"alerts">(store, { ask: "alerts", filter, n })).map(({ id }) => id);
       const where = (test: (one: AlertRecord) => boolean): string[] =>
@@ -154,11 +178,19 @@ for (const [name, start, reason] of BACKENDS) {
     test("goes when it is too old, and when its login is forgotten", async () => {
       const store = await open();
       await raise(store, {}, START);
-      await write(store, { write: "alerts", alerts: [alert({ id: "a2", login: bytes("ann"), key: bytes("k2") })] });
-      expect(await ask<"forgetAlerts">(store, { ask: "forgetAlerts", login: bytes("ann") })).toBe(1);
+      await write(store, {
+        write: "alerts",
+        alerts: [alert({ id: "a2", login: bytes("ann"), key: bytes("k2") })],
+        now: START,
+      });
+      await raise(store, { id: "a3", login: bytes("ann"), key: bytes("k3") }, START);
+      expect(await ask<"forgetAlerts">(store, { ask: "forgetAlerts", login: bytes("ann") })).toBe(2);
+      // Keys name logins, so their cool-downs go, too.
+      expect(await raise(store, { id: "a4", key: bytes("k3") }, START)).toMatchObject({ isNew: true });
+      expect(await ask<"forgetAlerts">(store, { ask: "forgetAlerts", login: bytes("nobody") })).toBe(0);
       const tidying = { now: START, unusedBefore: 0, addressesBefore: 0, hashBefore: 0, maxSize: 1e12, limit: 100 };
       await store.tidy({ ...tidying, rowsBefore: START + 60 });
-      expect(await ask<"alerts">(store, { ask: "alerts", filter: {}, n: 10 })).toHaveLength(1);
+      expect(await ask<"alerts">(store, { ask: "alerts", filter: {}, n: 10 })).toHaveLength(2);
       await store.tidy({ ...tidying, rowsBefore: START + 3601 });
       expect(await ask<"alerts">(store, { ask: "alerts", filter: {}, n: 10 })).toEqual([]);
       // Its cool-down is gone, too.

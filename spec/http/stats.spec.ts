@@ -34,7 +34,7 @@ describe("GET /command/stats", () => {
       setCustomEndpoint("echo", function() return true end)`);
     expect(await statsOf(daemon)).toMatchObject({
       reports: 0,
-      commandstats: { echo: 0, livez: 0, readyz: 0, report: 0, stats: 1 },
+      commandstats: { alerts: 0, echo: 0, livez: 0, readyz: 0, report: 0, stats: 1 },
       customstats: { never: 0, seen: 0 },
     });
     for (const path of ["/?command=report", "/command/report", "/command/echo"]) await daemon.post(path, {});
@@ -47,7 +47,7 @@ describe("GET /command/stats", () => {
     );
     expect(stats).toMatchObject({
       reports: 2,
-      commandstats: { echo: 1, livez: 2, readyz: 1, report: 2, stats: 2 },
+      commandstats: { alerts: 0, echo: 1, livez: 2, readyz: 1, report: 2, stats: 2 },
       customstats: { never: 0, seen: 2 },
     });
     // The one that is being answered has waited, and still runs.
@@ -79,7 +79,7 @@ describe("GET /command/stats", () => {
     for (let i = 0; i < 300; i++) expect((await daemon.post(`/command/unknown${i}`, {})).status).toBe(404);
     expect((await daemon.get("/command/stats", {})).status).toBe(401);
     expect((await daemon.get("/command/report")).status).toBe(404);
-    expect((await statsOf(daemon)).commandstats).toEqual({ livez: 0, readyz: 0, report: 0, stats: 1 });
+    expect((await statsOf(daemon)).commandstats).toEqual({ alerts: 0, livez: 0, readyz: 0, report: 0, stats: 1 });
     expect((await metricsOf(daemon)).split("\n")).toHaveLength(before);
   });
 

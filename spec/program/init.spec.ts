@@ -7,7 +7,9 @@ import { POLICY_FILES } from "../../lib/program/policy-files.ts";
 import { temporaryFolder } from "../support/daemon.ts";
 import { runProgram } from "../support/program.ts";
 
-const DEFAULT = readFileSync(join(import.meta.dir, "..", "..", "conf", "trackalert.conf"), "utf8");
+const [DEFAULT, REFERENCE] = ["trackalert.conf", "reference.lua"].map((name) =>
+  readFileSync(join(import.meta.dir, "..", "..", "conf", name), "utf8"),
+) as [string, string];
 
 describe("--init", () => {
   test("makes a folder whose configuration has nothing to warn of", async () => {
@@ -19,6 +21,7 @@ describe("--init", () => {
     expect(output).toStartWith(`written: ${conf}\nwritten: ${secrets}\n`);
     expect(output).toEndWith(`\nCheck: trackalert --check-config -C ${conf}\nServe: trackalert -C ${conf}\n`);
     expect(readFileSync(conf, "utf8")).toBe(DEFAULT);
+    expect(readFileSync(join(made, "reference.lua"), "utf8")).toBe(REFERENCE);
     expect(statSync(secrets).mode & 0o777).toBe(0o600);
     expect(output).not.toContain(/setWebserverPassword\("(.*)"\)/.exec(readFileSync(secrets, "utf8"))![1]!);
     expect(await runProgram(["--check-config", "--strict", "-C", conf])).toMatchObject({ code: 0, errors: "" });

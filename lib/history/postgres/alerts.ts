@@ -9,9 +9,12 @@ import {
   finishSql,
   foldSql,
   forgetAlertsSql,
+  forgetCooldownsSql,
+  freeCooldownSql,
   keepAlertSql,
   openAlertsSql,
   takeCooldownSql,
+  takeFreeCooldownSql,
 } from "../alert-sql.ts";
 import type { Sql } from "../sql.ts";
 import type { Tidying } from "../store.ts";
@@ -20,14 +23,16 @@ import { all, change, type Session, valueOf } from "./session.ts";
 
 const PREFIX = `${SCHEMA}.`;
 
-/** Two statements that need no transaction: whoever has the cool-down keeps the alert, if need be when it is raised again. */
 export async function raise(session: Session, alert: AlertRecord, now: number): Promise<Raised> {
   const { key, id, until } = alert;
-  const taken = await all(session, takeCooldownSql(alert, now, PREFIX));
-  if (taken.length > 0) {
-    await change(session, keepAlertSql(alert, PREFIX));
-    return { id, isNew: true, until };
-  }
+  // Both or neither: nothing is folded into an alert that is not there.
+  const taking = takeCooldownSql(alert, now, PREFIX);
+  const keeping = keepAlertSql(alert, PREFIX, "from taken");
+  const taken = await all(session, {
+    text: `with taken as (${taking.text}), kept as (${keeping.text}) select id from taken`,
+    values: [...taking.values, ...keeping.values],
+  });
+  if (taken.length > 0) return { id, isNew: true, until };
   const [found] = await all(session, cooldownSql(alert, PREFIX));
   // It was over in this moment, and has been tidied away.
   if (!found) return raise(session, alert, now);
@@ -36,8 +41,15 @@ export async function raise(session: Session, alert: AlertRecord, now: number): 
   return { id: fold.id, isNew: false, until: Number(found[1]) };
 }
 
-export async function keepAlerts(session: Session, alerts: readonly AlertRecord[]): Promise<void> {
-  for (const alert of alerts) await change(session, keepAlertSql(alert, PREFIX));
+export async function keepAlerts(session: Session, alerts: readonly AlertRecord[], now: number): Promise<void> {
+  for (const alert of alerts) {
+    await all(session, takeFreeCooldownSql(alert, now, PREFIX));
+    await change(session, keepAlertSql(alert, PREFIX));
+  }
+}
+
+export async function finishAll(session: Session, alerts: readonly Pick<AlertRecord, "key" | "id">[]): Promise<void> {
+  for (const { key, id } of alerts) await finish(session, key, id);
 }
 
 /** In the order of their keys, so that two daemons do not lock each other out. */
@@ -47,6 +59,7 @@ export async function fold(session: Session, folds: readonly Fold[]): Promise<vo
 
 export async function finish(session: Session, key: ByteString, id: string): Promise<AlertRecord | null> {
   const [found] = await records(session, finishSql(key, id, PREFIX));
+  if (found) await change(session, freeCooldownSql(key, id, PREFIX));
   return found ?? null;
 }
 
@@ -55,8 +68,10 @@ export const openAlerts = (session: Session): Promise<AlertRecord[]> => records(
 export const listAlerts = (session: Session, filter: AlertFilter, n: number): Promise<AlertRecord[]> =>
   records(session, alertsSql(filter, n, PREFIX));
 
-export const forgetAlerts = (session: Session, login: ByteString): Promise<number> =>
-  change(session, forgetAlertsSql(login, PREFIX));
+export async function forgetAlerts(session: Session, login: ByteString): Promise<number> {
+  await change(session, forgetCooldownsSql(login, PREFIX));
+  return change(session, forgetAlertsSql(login, PREFIX));
+}
 
 /** Removes what is too old. @returns whether there is more */
 export async function expireAlerts(session: Session, { rowsBefore }: Tidying, limit: number): Promise<boolean> {

@@ -3,7 +3,7 @@ import type { ByteString } from "../../text/byte-string.ts";
 import { COLUMN_NAMES, LOGIN, type Row, SUCCESS, T } from "../row.ts";
 import { bind, HOUR, ROW_COLUMNS } from "../sql.ts";
 import { endOfDay, LoginState, type Write } from "../store.ts";
-import { fold, keepAlerts } from "./alerts.ts";
+import { finishAll, fold, keepAlerts } from "./alerts.ts";
 import { runOn } from "./lists.ts";
 import type { PostgresProfiles } from "./profiles.ts";
 import { SCHEMA } from "./schema.ts";
@@ -59,7 +59,8 @@ export class Writing {
     for (const write of writes) {
       if (write.write === "hour") await setHour(tx, write);
       else if (write.write === "imported") await setImported(tx, write);
-      else if (write.write === "alerts") await keepAlerts(tx, write.alerts);
+      else if (write.write === "alerts") await keepAlerts(tx, write.alerts, write.now);
+      else if (write.write === "finished") await finishAll(tx, write.alerts);
       else if (write.write === "folds") await fold(tx, write.folds);
     }
   }

@@ -11,9 +11,12 @@ import {
   finishSql,
   foldSql,
   forgetAlertsSql,
+  forgetCooldownsSql,
+  freeCooldownSql,
   keepAlertSql,
   openAlertsSql,
   takeCooldownSql,
+  takeFreeCooldownSql,
 } from "../alert-sql.ts";
 import type { Sql } from "../sql.ts";
 import type { Tidying } from "../store.ts";
@@ -36,8 +39,15 @@ export class Alerts {
     return { id: fold.id, isNew: false, until: end };
   }
 
-  keep(alerts: readonly AlertRecord[]): void {
-    for (const alert of alerts) this.change(keepAlertSql(alert, ""));
+  keep(alerts: readonly AlertRecord[], now: number): void {
+    for (const alert of alerts) {
+      this.all(takeFreeCooldownSql(alert, now, ""));
+      this.change(keepAlertSql(alert, ""));
+    }
+  }
+
+  finishAll(alerts: readonly Pick<AlertRecord, "key" | "id">[]): void {
+    for (const { key, id } of alerts) this.finish(key, id);
   }
 
   fold(folds: readonly Fold[]): void {
@@ -46,6 +56,7 @@ export class Alerts {
 
   finish(key: ByteString, id: string): AlertRecord | null {
     const [found] = this.records(finishSql(key, id, ""));
+    if (found) this.change(freeCooldownSql(key, id, ""));
     return found ?? null;
   }
 
@@ -58,6 +69,7 @@ export class Alerts {
   }
 
   forget(login: ByteString): number {
+    this.change(forgetCooldownsSql(login, ""));
     return this.change(forgetAlertsSql(login, ""));
   }
 

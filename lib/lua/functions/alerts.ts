@@ -3,7 +3,7 @@ import type { Draft } from "../../alerts/alert.ts";
 import type { Alerts } from "../../alerts/alerts.ts";
 import type { AlertChannels } from "../../alerts/channels.ts";
 import { formatAlerts } from "../../alerts/console.ts";
-import { type AlertFilter, type AlertRecord, isSeverity, SEVERITIES } from "../../history/alert-record.ts";
+import { ALERT_TYPE, type AlertFilter, type AlertRecord, isSeverity, SEVERITIES } from "../../history/alert-record.ts";
 import { keptText, keptTime } from "../../history/row.ts";
 import { type ByteString, toByteString, toText } from "../../text/byte-string.ts";
 import type { Clock } from "../../time/clock.ts";
@@ -11,6 +11,7 @@ import { DURATION_EXAMPLES, parseDuration } from "../../time/duration.ts";
 import type { Call, HostFunction } from "../call.ts";
 import { jsonToTable, MOST_LEVELS, tableToJson } from "../json-table.ts";
 import { LuaError, type LuaTable, type LuaValue, typeName } from "../state.ts";
+import { checkMayWait } from "../waits.ts";
 import { list, returned, table } from "./history.ts";
 import type { WaitingFunction } from "./wait.ts";
 
@@ -19,7 +20,6 @@ const DEFAULT_COOLDOWN = 3600;
 const LONGEST_COOLDOWN = 366 * 86_400;
 /** Bytes of JSON. */
 const MOST_EVIDENCE = 16_384;
-const TYPE = /^[A-Za-z0-9_]{1,64}$/;
 const COOLING = [undefined, "cooling down" as ByteString];
 /** Alerts of one answer. */
 const MOST_LISTED = 1000;
@@ -69,7 +69,10 @@ export function alertFunctions(access: AlertAccess): {
       body(call) {
         const now = clock.now() / 1000;
         const draft = new Fields(call, FIELDS).draft(now, reportTime() ?? now);
-        const raised = alerts().raise(draft);
+        const all = alerts();
+        // Before anything is raised of which the policy would not learn.
+        if (all.mayWait) checkMayWait(call, "alert");
+        const raised = all.raise(draft);
         if (!(raised instanceof Promise)) return [true, ...shown(raised)];
         deciding = raised;
         return false;
@@ -117,7 +120,7 @@ function questions({ clock, alerts, channels, beside }: AlertAccess): WaitingFun
 }
 
 /** An alert with the names of its JSON; times are seconds since 1970. */
-function alertTable(alert: AlertRecord): LuaTable {
+export function alertTable(alert: AlertRecord): LuaTable {
   const { login, remote, evidence, policy } = alert;
   return table({
     id: alert.id as ByteString,
@@ -154,7 +157,7 @@ class Fields {
   draft(now: number, t: number): Draft {
     const type = this.text("type");
     if (type === undefined) throw this.wrong("type is missing");
-    if (!TYPE.test(type)) throw this.wrong("type: letters, digits and _ expected, 64 at most");
+    if (!ALERT_TYPE.test(type)) throw this.wrong("type: letters, digits and _ expected, 64 at most");
     const time = this.number("t");
     return {
       type,

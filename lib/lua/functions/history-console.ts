@@ -1,4 +1,5 @@
 /** What the console asks of the history: see history.lua. Each answers a text to print. */
+import { formatAlerts } from "../../alerts/console.ts";
 import { backup, describeHistory, describeLogin } from "../../history/console.ts";
 import { keptText } from "../../history/row.ts";
 import { StoreError } from "../../history/store.ts";
@@ -7,9 +8,21 @@ import { LuaError } from "../state.ts";
 import type { HistoryAccess } from "./history.ts";
 import type { WaitingFunction } from "./wait.ts";
 
-export const historyCommands = ({ history, resolve }: HistoryAccess): WaitingFunction[] => [
+/** Alerts that are shown of a login. */
+const ALERTS_SHOWN = 10;
+
+export const historyCommands = ({ history, alerts, resolve }: HistoryAccess): WaitingFunction[] => [
   { name: "showHistory", begin: async () => toByteString(await describeHistory(history())) },
-  { name: "showLogin", begin: async (call) => toByteString(await describeLogin(history(), keptText(call.bytes(1)))) },
+  {
+    name: "showLogin",
+    async begin(call) {
+      const login = keptText(call.bytes(1));
+      const found = await alerts().list({ login }, ALERTS_SHOWN, { beside: true });
+      if ("problem" in found) return toByteString(`${found.problem}\n`);
+      const shown = found.answer.length === 0 ? "" : formatAlerts(found.answer);
+      return toByteString(await describeLogin(history(), login, shown));
+    },
+  },
   {
     name: "backupHistory",
     async begin(call) {

@@ -1,4 +1,5 @@
 /** The history for policies: taking rows over, and asking questions. */
+import type { Alerts } from "../../alerts/alerts.ts";
 import {
   type Filter,
   FilterError,
@@ -25,13 +26,15 @@ const MOST_LIMIT = 2 ** 52;
 const MOST_MORE = 16_384;
 
 /** Removes what is about a login. @returns how much that was */
-export type Forget = (login: ByteString) => number | Promise<number>;
+export type Forget = (login: ByteString) => number | Promise<number | Result<number>>;
 
 /** Where the functions find the history, once the configuration has made it. */
 export interface HistoryAccess {
   clock: Clock;
   /** @throws {LuaError} when there is none */
   history: () => History;
+  /** Whatever has a history has them. */
+  alerts: () => Alerts;
   /** A path as the configuration's folder sees it. */
   resolve: (path: string) => string;
   /** What else knows logins, by its name, and forgets one: answers how much of it went. */

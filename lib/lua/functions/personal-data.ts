@@ -2,16 +2,17 @@
 import type { Filter } from "../../history/filter.ts";
 import type { ByteString } from "../../text/byte-string.ts";
 import type { LuaValue } from "../state.ts";
+import { alertTable } from "./alerts.ts";
 import { type HistoryAccess, list, loginAt, returned, rowTable, table } from "./history.ts";
 import { entryTable } from "./profile.ts";
 import type { WaitingFunction } from "./wait.ts";
 
-/** Rows of an export. */
+/** Rows of an export, and alerts. */
 const MOST_EXPORTED = 100_000;
 /** What a forgotten login may still stand in. */
 const NOT_REACHED = list(["logs", "recordings", "backups", "what receivers hold"] as ByteString[]);
 
-export const personalDataFunctions = ({ history, elsewhere }: HistoryAccess): WaitingFunction[] => [
+export const personalDataFunctions = ({ history, alerts, elsewhere }: HistoryAccess): WaitingFunction[] => [
   {
     name: "forget",
     async begin(call) {
@@ -19,7 +20,11 @@ export const personalDataFunctions = ({ history, elsewhere }: HistoryAccess): Wa
       const result = await history().forget(loginAt(call));
       if ("problem" in result) return returned(result, () => undefined);
       const forgotten: Record<string, LuaValue> = { ...result.answer, not_reached: NOT_REACHED };
-      for (const [name, forget] of elsewhere) forgotten[name] = await forget(login);
+      for (const [name, forget] of elsewhere) {
+        const gone = await forget(login);
+        if (typeof gone === "object" && "problem" in gone) return returned(gone, () => undefined);
+        forgotten[name] = typeof gone === "object" ? gone.answer : gone;
+      }
       return [table(forgotten)];
     },
   },
@@ -31,10 +36,13 @@ export const personalDataFunctions = ({ history, elsewhere }: HistoryAccess): Wa
       const rows = await history().allRows(filter, MOST_EXPORTED);
       if ("problem" in rows) return returned(rows, () => undefined);
       const profile = await history().ask({ ask: "profile", login }, { beside: true });
-      return returned(profile, (features) =>
+      if ("problem" in profile) return returned(profile, () => undefined);
+      const raised = await alerts().listAll({ login }, MOST_EXPORTED);
+      return returned(raised, (found) =>
         table({
+          alerts: list(found.map(alertTable)),
           rows: list(rows.answer.map(rowTable)),
-          profile: new Map(features.map(([feature, entries]) => [feature, list(entries.map(entryTable))])),
+          profile: new Map(profile.answer.map(([feature, entries]) => [feature, list(entries.map(entryTable))])),
         }),
       );
     },
