@@ -44,7 +44,7 @@ end
 local function report(lt, about, opts)
   if not lt.success or lt.login == "" then return end
   local kind = kind_of(lt, about)
-  if not kind or about:seen("address", about.network, lt.t - opts.own_network) then return end
+  if not kind or about:seen("address", about.network, about.t - opts.own_network) then return end
   about:alert {
     type = "anonymous_network",
     severity = SEVERITIES[kind],

@@ -27,7 +27,7 @@ end
 
 local function report(lt, about, opts)
   if not about.guess or about.late or lt.login == "" then return end
-  if about:seen("address", about.network, lt.t - opts.own_network) then return end
+  if about:seen("address", about.network, about.t - opts.own_network) then return end
   local suffix = about:has_succeeded() and "" or UNKNOWN
   local short, long = getStringStatsDB(SHORT .. suffix), getStringStatsDB(LONG .. suffix)
   local evidence

@@ -4,7 +4,7 @@
 -- Only for a network that is new to the login: phone networks and VPNs put one person in two places at once, and are known
 -- after the first time. A phone whose networks change all day, beside a laptop on a VPN, is where its login was before: silent
 -- is who comes from within reach of any place of the last day.
-local profile = require("policies.internal.profile")
+local history = require("policies.internal.history")
 
 local options = {
   max_speed = 900, -- km/h, an airliner's
@@ -26,35 +26,36 @@ local function distance(a, b)
 end
 
 -- How far apart and how fast, when it is impossible: km without what the databases may be wrong by, and hours.
-local function impossible(from, lt, place, opts)
+local function impossible(from, about, opts)
+  local place = about.place
   local latitude, longitude, radius = string.match(from.value, "^(%S+) (%S+) (%S+)$")
   if not latitude then return end
   local before = { latitude = tonumber(latitude), longitude = tonumber(longitude) }
   local slack = math.min(tonumber(radius), opts.max_radius) + math.min(place.radius, opts.max_radius)
-  local km, hours = distance(before, place) - slack, (lt.t - from.last) / 3600
+  local km, hours = distance(before, place) - slack, (about.t - from.last) / 3600
   if km > opts.min_distance and km > opts.max_speed * hours then return { km = math.floor(km), hours = math.floor(hours * 100) / 100 } end
 end
 
 -- The way from the last place, when it is impossible, as is that from each place of the day before.
-local function way(places, lt, about, opts)
+local function way(places, about, opts)
   local newest = places.newest
-  if not newest or newest.last > lt.t then return end
+  if not newest or newest.last > about.t then return end
   for _, from in pairs(places.values) do
-    if from.last > lt.t - DAY and not impossible(from, lt, about.place, opts) then return end
+    if from.last > about.t - DAY and not impossible(from, about, opts) then return end
   end
-  return impossible(newest, lt, about.place, opts)
+  return impossible(newest, about, opts)
 end
 
 local function report(lt, about, opts)
   if not lt.success or lt.login == "" or not about.place or about.anonymous then return end
-  if about:seen("address", about.network, lt.t - opts.own_network) then return end
-  if not way(about:all("place"), lt, about, opts) then return end
+  if about:seen("address", about.network, about.t - opts.own_network) then return end
+  if not way(about:all("place"), about, opts) then return end
   -- Another daemon may have learnt more.
-  local evidence = way(about:all("place", true), lt, about, opts)
+  local evidence = way(about:all("place", true), about, opts)
   if not evidence then return end
   evidence.country, evidence.city = about.country, about.city
-  local filter = { net = about.network, success = true, since = lt.t - opts.own_network }
-  local others = profile.answer(getHistory():distinct("login", filter, opts.others + 1))
+  local filter = { net = about.network, success = true, since = about.t - opts.own_network }
+  local others = history.answer(getHistory():distinct("login", filter, opts.others + 1))
   if others >= opts.others then return end
   about:alert {
     type = "impossible_travel",

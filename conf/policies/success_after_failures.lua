@@ -1,7 +1,7 @@
 -- success_after_failures: somebody has found the password. Critical when the login's first success from a network comes after
 -- that network has tried many passwords on it, or sprayed; high when it comes from any other unknown network within a day of a
 -- brute force on the login.
-local profile = require("policies.internal.profile")
+local history = require("policies.internal.history")
 
 local options = {
   -- Different passwords (pwhash) that the network has tried on this login within a day: a person who has forgotten one tries
@@ -22,7 +22,7 @@ end
 -- Whether an alert of a type has been raised, or raised again, within a day.
 local function alerted(filter, now)
   filter.since = "48h"
-  for _, one in ipairs(profile.answer(getAlerts(filter, 10))) do
+  for _, one in ipairs(history.answer(getAlerts(filter, 10))) do
     if one.last >= now - DAY then return one end
   end
 end
