@@ -30,8 +30,9 @@ end
 function alert(fields)
   if type(fields) ~= "table" then wrong_type(fields, "table", 1, "alert", 2) end
   local known, id, why = raise(plain(fields, "alert"))
-  if known then return id, why end
-  return decided()
+  if not known then return decided() end
+  if id then return id end
+  return nil, why
 end
 
 function getAlerts(filter, n)
