@@ -11,7 +11,8 @@
 addListener("127.0.0.1:8084", false, "", "", {}) -- (C) address and port, TLS, certificate, key, options. May be called often;
 -- [::] also serves IPv4, unless that has a listener of its own on the port
 addListener("[::1]:8443", true, "cert.pem", "key.pem", { minimum_protocol = "TLSv1.2" }) -- (C) with TLS: PEM files and the
--- options MinProtocol, MaxProtocol (TLSv1.0 to TLSv1.3), Protocol, CipherString, Groups, SignatureAlgorithms, Options
+-- options MinProtocol, MaxProtocol (TLSv1.0 to TLSv1.3), Protocol, CipherString, Groups, SignatureAlgorithms, Options,
+-- VerifyMode = "Require" with VerifyCAFile: only clients with a certificate of that authority
 webserver("127.0.0.1:8084", "password") -- (C) deprecated: addListener and setWebserverPassword in one
 setWebserverPassword("password") -- (C) for HTTP basic authentication, any user name; any bytes. Without one, what needs it is refused
 setMetricsNoPassword() -- (C) /metrics needs no password
@@ -187,6 +188,18 @@ alert({
 getAlerts({ type = "password_spray", login = "joe", remote = "192.0.2.1", severity = "high", since = "7d", before = 1772323200 }, 20) -- (W) newest first, with the names above and id, count, first, last, host
 showAlerts(20, { login = "joe" }) -- (C) a row each, newest first
 
+-- (C, in the configuration alone) Where alerts go: to each channel that min_severity (medium unless given) and types (all) let
+-- through. All send through the queue of webhooks. redact = true sends keyed hashes for login and remote; summary = true takes
+-- what sendSummary sends. Each has its own keys, and ca, cert, key, verify, timeout, max_attempts as addCustomWebHook:
+--   webhook        any key of addCustomWebHook; the alert's JSON (conf/alert.schema.json), signed
+--   alertmanager   url (without /api/v2/alerts): Prometheus Alertmanager
+--   slack          url: Slack, Mattermost, Rocket.Chat
+--   wforce         url, password, expire ("1h"), and types named: addBLEntry for the alert's address, network or login
+--   mail           relay ("smtp://user:password@host:587", smtps://), from, to (one or a list), subject ("%{severity}: %{message}")
+addAlertChannel("chat", { kind = "slack", url = "https://chat.example/hooks/token", min_severity = "high", types = { "password_spray" } })
+sendSummary({ type = "daily_summary", message = "text, may have lines", evidence = { alerts = 12 } }) -- to channels with summary
+testAlertChannel("chat") -- (W, console) sends a test alert at once, and prints what the receiver said
+
 --- Addresses ----------------------------------------------------------------------------------------------------------
 
 local ca = newCA("192.0.2.1:993") -- a ComboAddress; "[2001:db8::1]:993"; what does not parse is 0.0.0.0 and an error in the log
@@ -209,6 +222,7 @@ group:clear()
 
 newGeoIP2DB("City", "GeoLite2-City.mmdb") -- (C) opens a database
 local db = getGeoIP2DB("City") -- a GeoIP2DB
+hasGeoIP2DB("City") -- whether there is one of this name
 db:lookupCountry(ca) -- ISO code, or ""
 db:lookupISP(ca)
 db:lookupCity(ca) -- country_code, country_name, region, city, postal_code, continent_code, latitude, longitude

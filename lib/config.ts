@@ -2,6 +2,7 @@
  * The configuration as a value: what running the configuration script has collected (configuration/load-config.ts).
  * The daemon serves it; other programs print or drive it.
  */
+import type { AlertChannel } from "./alerts/channel.ts";
 import type { HttpListener, Listener } from "./net/listener.ts";
 import { defaultOutgoingSettings, type OutgoingSettings } from "./net/outgoing.ts";
 import type { ByteString } from "./text/byte-string.ts";
@@ -41,6 +42,8 @@ export interface Config {
   /** Names of custom stats. */
   customStats: Set<string>;
   webhooks: WebHookSettings;
+  /** Each has its webhook among those. */
+  channels: AlertChannel[];
   outgoing: OutgoingSettings;
 }
 
@@ -75,5 +78,6 @@ export const defaultConfig = (): Config => ({
   schedules: new Schedules(),
   customStats: new Set(),
   webhooks: defaultWebHookSettings(),
+  channels: [],
   outgoing: defaultOutgoingSettings(process.env),
 });

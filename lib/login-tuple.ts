@@ -5,6 +5,7 @@
 import { type Address, formatAddress, parseAddress, unmapAddress, UNSET_ADDRESS } from "./address/address.ts";
 import { type ByteString, toText } from "./text/byte-string.ts";
 import { isObject, type Json, type JsonObject } from "./text/json.ts";
+import { quoted } from "./text/quoted.ts";
 
 /** String attributes as a flat list: name, value, name, value … */
 export type Pairs = ByteString[];
@@ -38,7 +39,6 @@ export class BodyError extends Error {
 }
 
 const NOTHING = "" as ByteString;
-const LONGEST_SHOWN = 64;
 
 /** Reads device attributes from a device id, as its protocol demands. */
 export type ParseDevice = (protocol: ByteString, deviceId: ByteString) => Pairs;
@@ -141,8 +141,7 @@ function readRemote(value: Json | undefined, ignored: Ignored): Address {
   if (value === "") return UNSET_ADDRESS;
   const address = parseAddress(value);
   if (!address) {
-    const shown = toText(value.slice(0, LONGEST_SHOWN) as ByteString);
-    throw new BodyError(`remote: not an IP address: ${JSON.stringify(shown)}`);
+    throw new BodyError(`remote: not an IP address: ${quoted(toText(value))}`);
   }
   return { bytes: unmapAddress(address.bytes), port: address.port };
 }

@@ -6,6 +6,7 @@
  * walks at most 32 or 128 nodes, however many masks there are.
  */
 import type { ByteString } from "../text/byte-string.ts";
+import { quoted } from "../text/quoted.ts";
 import { type Netmask, parseNetmask, unmapAddress } from "./address.ts";
 
 interface Node {
@@ -39,12 +40,12 @@ export function readGroupMask(text: string): { masks: Netmask[]; excluded: boole
   const excluded = text.startsWith("!");
   const written = excluded ? text.slice(1) : text;
   const mask = parseNetmask(written);
-  if (!mask) throw new NetmaskError(`netmask such as 10.0.0.0/8 expected, got ${JSON.stringify(text)}`);
+  if (!mask) throw new NetmaskError(`netmask such as 10.0.0.0/8 expected, got ${quoted(text)}`);
   if (!isMapped(parseNetmask(written.split("/", 1)[0]!)!.network)) return { masks: [mask], excluded };
   const bits = mask.bits - MAPPED_BITS;
   if (bits < 0) {
     const expected = `netmask of IPv4 mapped into IPv6 of at least /${MAPPED_BITS} expected`;
-    throw new NetmaskError(`${expected}, got ${JSON.stringify(text)}`);
+    throw new NetmaskError(`${expected}, got ${quoted(text)}`);
   }
   return { masks: [mask, { network: unmapAddress(mask.network), bits }], excluded };
 }

@@ -35,6 +35,8 @@ export interface AlertJson {
   version: 1;
   /** Its cool-down is over: the count is the last. */
   final?: true;
+  /** No alert, but the daily summary, whose message may have lines. */
+  summary?: true;
 }
 
 /** Bytes of a message. */
@@ -45,7 +47,12 @@ export const keyOf = ({ key, type, login, remote }: Draft): ByteString =>
   key ?? (`${type}\0${login ?? ""}\0${remote ?? ""}` as ByteString);
 
 /** One line for people: `brute force: joe from 192.0.2.1`. */
-export function messageOf({ message, type, login, remote }: Draft): ByteString {
+export function messageOf({
+  message,
+  type,
+  login,
+  remote,
+}: Pick<Draft, "message" | "type" | "login" | "remote">): ByteString {
   const subject = [login, remote && `from ${remote}`].filter(Boolean).join(" ");
   const text = (message || `${type.replaceAll("_", " ")}${subject && ": "}${subject}`).replace(/[\r\n]+/g, " ");
   // A character is not cut in half.
@@ -74,7 +81,8 @@ export function toJson(alert: AlertRecord, final = false): AlertJson {
   };
 }
 
-const isoTime = (seconds: number): string => new Date(Math.round(seconds * 1000)).toISOString();
+/** @param seconds since 1970 */
+export const isoTime = (seconds: number): string => new Date(Math.round(seconds * 1000)).toISOString();
 
 /** For the log line: `count="1" login="joe" …`; what is absent is left out. */
 export const fieldsOf = ({ type, severity, login, remote, message, count }: AlertRecord): [string, string][] =>

@@ -25,7 +25,7 @@ import {
 import type { History, Result } from "../history/history.ts";
 import { formatFields, type Log } from "../log/log.ts";
 import type { Metrics } from "../stats/metrics.ts";
-import type { ByteString } from "../text/byte-string.ts";
+import { type ByteString, toText } from "../text/byte-string.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
 import { type Draft, fieldsOf, keyOf, messageOf } from "./alert.ts";
 import { type Cooldown, Cooldowns } from "./cooldowns.ts";
@@ -45,10 +45,12 @@ const PAGE = 1000;
 
 /** Where alerts go. What they are given is theirs: it does not change. */
 export interface AlertSink {
-  /** One that is new. */
-  raised(alert: AlertRecord): void;
+  /** One that is new. @param counted the same, which goes on being counted up */
+  raised(alert: AlertRecord, counted: AlertRecord): void;
   /** One whose cool-down has ended, if it was raised more than once. */
   ended(alert: AlertRecord): void;
+  /** What there was in a day or so, as an alert of its own, whose message may have lines. */
+  summarized(summary: AlertRecord): void;
 }
 
 interface AlertsOptions {
@@ -122,7 +124,7 @@ export class Alerts {
     const { clock, keeps, sink, history } = this.options;
     const alert = this.create(draft);
     if (!keeps()) {
-      sink.raised(alert);
+      sink.raised(alert, alert);
       return alert.id;
     }
     const earlier = this.cooling.get(alert.key);
@@ -140,6 +142,14 @@ export class Alerts {
     // What memory knows to be over is over, whatever the wall clock says.
     const now = Math.max(clock.now() / 1000, earlier?.alert.until ?? 0);
     return (cooldown.deciding = this.track(this.decide(alert, cooldown, now)));
+  }
+
+  /** Tells a summary: in the log, and to those who take one. It is not kept, counted or cooled. */
+  summarize(draft: Draft): void {
+    const summary = { ...this.create(draft), message: draft.message! };
+    const { keeps, log, sink } = this.options;
+    if (keeps()) for (const line of toText(summary.message).split("\n")) log.info(`summary: ${line}`);
+    sink.summarized(summary);
   }
 
   /** Alerts that a filter means, newest first; those in memory when there is no history, or it is away. */
@@ -283,7 +293,7 @@ export class Alerts {
     // What is folded later is counted there, too.
     this.kept.push(cooldown.alert);
     if (this.kept.length > KEPT) this.kept.shift();
-    sink.raised(alert);
+    sink.raised(alert, cooldown.alert);
   }
 
   private end(cooldown: Cooldown): void {

@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { dirname, resolve } from "node:path";
 
 import { Alerts, type AlertSink } from "../alerts/alerts.ts";
+import { AlertChannels } from "../alerts/channels.ts";
 import { BUILT_IN_COMMANDS, type Config, defaultConfig, RESERVED_COMMANDS } from "../config.ts";
 import { Counters } from "../counters/counters.ts";
 import { HASH_KEY_BYTES } from "../counters/keyed-hash.ts";
@@ -14,6 +15,7 @@ import type { Log } from "../log/log.ts";
 import { disk } from "../lua/disk.ts";
 import { Engine, shortChunkName } from "../lua/engine.ts";
 import { FileLayer } from "../lua/file-layer.ts";
+import { alertChannelConfiguration } from "../lua/functions/alert-channels.ts";
 import { consoleCommands } from "../lua/functions/console.ts";
 import { counterConfiguration } from "../lua/functions/counters.ts";
 import { daemonFunctions, startFunctions } from "../lua/functions/daemon.ts";
@@ -43,6 +45,7 @@ export interface Loaded {
   metrics: Metrics;
   stats: Stats;
   alerts: Alerts;
+  channels: AlertChannels;
   /** In memory; a SnapshotFile saves them. */
   counters: Counters;
   /** Nothing is sent before it is opened. */
@@ -94,6 +97,8 @@ interface LoadOptions {
 
 /** Two runs of a replay must be alike, wherever. */
 const ISOLATED_HOST = "replay";
+/** Seconds. */
+const REPLAYED_PAUSE = 3600;
 const READ_ONLY = "the configuration is only read";
 const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure(READ_ONLY)) };
 
@@ -140,10 +145,12 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   const { complaints } = engine;
   for (const definition of startFunctions(config, { log, complaints, directory })) engine.defineForStart(definition);
+  // What a replay remembers nobody else reads, so nothing has to be written before it is asked for, or deleted in time.
+  const replayed = isolation && !isolation.lasting ? { batch: REPLAYED_PAUSE, round: REPLAYED_PAUSE } : {};
   const hasHistory = (): boolean => engine.history !== undefined;
   engine.defineForStart(
     newHistory(
-      (settings) => void (engine.history = new History(settings, { clock, log, metrics })),
+      (settings) => void (engine.history = new History({ ...settings, ...replayed }, { clock, log, metrics })),
       engine.historyObject,
       hasHistory,
     ),
@@ -166,16 +173,19 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   engine.define(durationToSeconds(complaints));
   const attempt = networkAttempt(config.webhooks, outgoing, clock);
   const webhooks = new WebHookDelivery(config.webhooks, { clock, log, metrics, attempt, random: Math.random });
+  const channels = new AlertChannels({ clock, delivery: webhooks, channels: config.channels, key: () => config.key });
   const alerts = new Alerts({
     clock,
     log,
     metrics,
     host: isolation ? ISOLATED_HOST : hostname(),
     history: () => engine.history,
-    sink: isolation?.alerts ?? { raised: () => {}, ended: () => {} },
+    sink: isolation?.alerts ?? channels,
     keeps: isolation?.keepsAlerts ?? (() => true),
   });
   engine.alerts = alerts;
+  engine.channels = isolation ? undefined : channels;
+  engine.defineForStart(alertChannelConfiguration(config, { outgoing, clock, log, directory }));
   engine.elsewhere.set("counters", (login) => counters.forget(login));
   engine.elsewhere.set("webhooks", (login) => webhooks.events.forget(login));
   engine.elsewhere.set("alerts", (login) => alerts.forget(keptText(login)));
@@ -191,7 +201,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     const located = message.startsWith(`${name}:`) ? file + message.slice(name.length) : `${file}: ${message}`;
     throw new ConfigError(located, traceback);
   }
-  return { config, policy, engine, metrics, stats, alerts, counters, webhooks, outgoing, shutdown };
+  return { config, policy, engine, metrics, stats, alerts, channels, counters, webhooks, outgoing, shutdown };
 }
 
 /** Why the control socket cannot be opened, if so. */

@@ -38,8 +38,10 @@ export class Counters {
     return sum;
   }
 
-  /** Makes a db. One of the same name must not exist. */
+  /** Makes a db in the place of that of the same name, which stays, with its counts, if it has the same windows and fields. */
   create(shape: DbShape): StatsDb {
+    const former = this.dbs.get(shape.name);
+    if (former && Bun.deepEquals(former.shape, shape)) return former;
     const db = new StatsDb(shape, this.hash, this.time);
     this.dbs.set(shape.name, db);
     return db;

@@ -1,6 +1,7 @@
 /** Filters of questions as values: which rows are meant. */
 import { formatAddress, parseAddress, parseNetmask, unmapAddress } from "../address/address.ts";
 import { type ByteString, toByteString, toText } from "../text/byte-string.ts";
+import { quoted } from "../text/quoted.ts";
 import { DURATION_EXAMPLES, parseDuration } from "../time/duration.ts";
 import { type Column, COLUMN_NAMES, COLUMNS, isColumn, keptText, type Value } from "./row.ts";
 
@@ -31,8 +32,6 @@ export class FilterError extends Error {
 }
 
 const MOST_VALUES = 1000;
-/** Characters of a wrong value that are shown. */
-const LONGEST_SHOWN = 64;
 
 /**
  * @param given names with a value, or with a list of which any may be
@@ -54,7 +53,7 @@ export function readFilter(given: Iterable<readonly [name: string, value: Given 
 /** @throws {FilterError} that names it and those there are */
 export function readColumn(name: string): Column {
   if (isColumn(name)) return name;
-  throw new FilterError(`unknown column ${quote(name)}: there are ${COLUMN_NAMES.join(", ")}, and net, since, before`);
+  throw new FilterError(`unknown column ${quoted(name)}: there are ${COLUMN_NAMES.join(", ")}, and net, since, before`);
 }
 
 /**
@@ -115,7 +114,5 @@ function wrong(name: string, expected: string, given: Given): FilterError {
 
 function describe(given: Given): string {
   if (given === undefined) return "something else";
-  return typeof given === "string" ? quote(toText(given)) : String(given);
+  return typeof given === "string" ? quoted(toText(given)) : String(given);
 }
-
-const quote = (text: string): string => JSON.stringify(text.slice(0, LONGEST_SHOWN));

@@ -82,6 +82,11 @@ export class History {
     return this.sender.rowCount;
   }
 
+  /** Memory of what is not written yet, in bytes, about. */
+  get waitingBytes(): number {
+    return this.sender.bytes;
+  }
+
   /** @throws {StoreError} when the store cannot be used before somebody mends it; one that is away is tried again and again */
   async open(store: Store): Promise<void> {
     this.store = store;
@@ -94,12 +99,9 @@ export class History {
     this.sender.addRow(row);
   }
 
-  /**
-   * Has writes go with all that waits, whenever it is sent, in one transaction: for what is to be known of it exactly. From
-   * then on {@link flush} commits, and no time that passes.
-   */
-  markTurns(mark: () => Write[]): void {
-    this.sender.mark = mark;
+  /** From now on nothing is committed but by {@link flush}: for what is to be known of all that is written, in one with it. */
+  commitOnFlush(): void {
+    this.sender.commitsOnFlush = true;
   }
 
   /** Takes over something else that is to be written, in its turn. @param size bytes of memory, about */

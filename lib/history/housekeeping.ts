@@ -5,8 +5,7 @@ import type { Sender } from "./sender.ts";
 import type { HistorySettings } from "./settings.ts";
 import { HOUR } from "./sql.ts";
 
-/** Milliseconds from one round to the next, and between the pieces of one. */
-const ROUND = 60_000;
+/** Milliseconds between the pieces of a round. */
 const PAUSE = 10;
 /** Rows of a piece: few milliseconds. */
 const PIECE = 200;
@@ -27,7 +26,12 @@ export class Housekeeping {
   ) {}
 
   start(): void {
-    this.next(ROUND);
+    this.next(this.round);
+  }
+
+  /** Milliseconds from one round to the next. */
+  private get round(): number {
+    return this.settings.round * 1000;
   }
 
   stop(): void {
@@ -44,10 +48,10 @@ export class Housekeeping {
     try {
       const more = await this.tidy(clock.now() / 1000);
       if (!more) await this.countHours(clock.now() / 1000);
-      this.next(more ? PAUSE : ROUND);
+      this.next(more ? PAUSE : this.round);
     } catch (error) {
       log.error(`history: it cannot be tidied: ${(error as Error).message}`);
-      this.next(ROUND);
+      this.next(this.round);
     }
   }
 

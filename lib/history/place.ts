@@ -2,7 +2,7 @@
 import type { Log } from "../log/log.ts";
 import type { Clock } from "../time/clock.ts";
 import { PostgresStore } from "./postgres/store.ts";
-import { findPassword } from "./postgres/target.ts";
+import { findPassword, type PostgresTarget } from "./postgres/target.ts";
 import { type HistorySettings, IN_MEMORY, pathOf } from "./settings.ts";
 import { InlineStore } from "./sqlite/inline.ts";
 import { fileProblem } from "./sqlite/store.ts";
@@ -20,15 +20,22 @@ export function storeOf({ place, timeout }: HistorySettings, { stateDir, clock, 
   if (place.kind === "sqlite") {
     return new ThreadedStore({ path: pathOf(place.path, stateDir), timeout: timeout * 1000 }, clock);
   }
-  const { target } = place;
+  return postgresOf(place.target, timeout, { clock, log });
+}
+
+function postgresOf(
+  target: PostgresTarget,
+  timeout: number,
+  { clock, log, together = false }: Pick<PlaceOptions, "clock" | "log"> & { together?: boolean },
+): Store {
   const password = findPassword(target, process.env, (problem) => log.warn(`history: ${problem}`));
-  return new PostgresStore(target, { password, timeout: timeout * 1000, clock });
+  return new PostgresStore(target, { password, timeout: timeout * 1000, clock, together });
 }
 
 /** One for an import, which has nothing else to do while the store works. @throws as {@link storeOf} */
 export function storeInPlace(settings: HistorySettings, options: PlaceOptions): Store {
   const { place } = settings;
-  if (place.kind === "postgres") return storeOf(settings, options);
+  if (place.kind === "postgres") return postgresOf(place.target, settings.timeout, { ...options, together: true });
   const atOnce = { now: options.clock.now, after: (_: number, end: () => void) => (queueMicrotask(end), () => {}) };
   return new InlineStore(atOnce, { path: pathOf(place.path, options.stateDir), timeout: settings.timeout * 1000 });
 }

@@ -38,8 +38,8 @@ export class Sender {
   private underWay = 0;
   /** Set from the first failure until all turns have come back. */
   private failure: { error: StoreError; turn: number | undefined } | undefined;
-  /** What goes with every turn, which then has all that waits; and nothing is committed unless that is asked for. */
-  mark: (() => Write[]) | undefined;
+  /** Nothing is committed but by {@link flush}, and then all that waits in one. */
+  commitsOnFlush = false;
   private commitDue = false;
   private scheduled = false;
   private retryDelay = FIRST_RETRY;
@@ -108,6 +108,8 @@ export class Sender {
 
   /** Asks a question that may take long: beside the turns, when all that was added before is durable. */
   async askBeside(question: Question): Promise<Outcome> {
+    // Flushing commits.
+    if (this.commitsOnFlush) return this.ask(question);
     if (!(await this.flush())) return { away: true };
     const { questions } = this;
     const { asked, outcome } = questions.begin(question, this.outbox.added);
@@ -163,7 +165,7 @@ export class Sender {
 
   private added(): void {
     if (this.outbox.waitingCount >= ROWS_A_TURN) this.pump();
-    if (this.mark) return;
+    if (this.commitsOnFlush) return;
     this.cancelCommit ??= this.options.clock.after(this.options.batch, () => {
       this.cancelCommit = undefined;
       this.commitDue = true;
@@ -175,12 +177,11 @@ export class Sender {
   private pump(): void {
     while (this.usable && !this.failure && this.underWay < MOST_TURNS) {
       const turn = this.turn + 1;
-      const writes = this.outbox.take(turn, this.mark !== undefined);
-      if (writes.length > 0 && this.mark) writes.push(...this.mark());
+      const writes = this.outbox.take(turn, this.commitsOnFlush);
       const questions = this.questions.take(this.outbox.taken);
       const commit =
         (this.commitDue && this.outbox.gone < this.outbox.added) ||
-        questions.some(({ question }) => isWriting(question));
+        (!this.commitsOnFlush && questions.some(({ question }) => isWriting(question)));
       this.commitDue = false;
       if (writes.length === 0 && questions.length === 0 && !commit) return;
       this.turn = turn;

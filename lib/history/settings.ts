@@ -17,6 +17,8 @@ export interface HistorySettings {
   maxSize: number;
   /** Seconds over which rows are gathered. */
   batch: number;
+  /** Seconds from one round of deleting what is too old to the next. */
+  round: number;
   /** Seconds for a question. */
   timeout: number;
   /** Of the risk score: each most specific level first. */
@@ -33,6 +35,7 @@ export const DEFAULTS = {
   unused: 400 * DAY,
   maxSize: 20 * 1024 ** 3,
   batch: 1,
+  round: 60,
   timeout: 10,
   hierarchies: DEFAULT_HIERARCHIES,
 } satisfies Omit<HistorySettings, "place" | "where">;

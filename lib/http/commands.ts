@@ -164,14 +164,9 @@ export class Commands {
     const { engine, policy, stats } = this.context;
     const body = this.begin(request);
     try {
-      let tuple;
-      try {
-        const bytes = await readBody(request, body);
-        await endOfTurn();
-        tuple = this.take(bytes, peer);
-      } catch (error) {
-        return this.refuseReport(error);
-      }
+      const bytes = await readBody(request, body);
+      await endOfTurn();
+      const tuple = this.take(bytes, peer);
       this.received.value++;
       const { report } = policy;
       let begun = arrived;
@@ -187,6 +182,8 @@ export class Commands {
         stats.perf.end(begun);
       }
       return answers.reportAccepted();
+    } catch (error) {
+      return this.refuseReport(error);
     } finally {
       this.end(body);
     }
@@ -240,13 +237,7 @@ export class Commands {
     const { engine, stats } = this.context;
     const body = this.begin(request);
     try {
-      let args;
-      try {
-        args = readEndpointArgs(parseJson(fromBytes(await readBody(request, body))));
-      } catch (error) {
-        const { status, reason, headers } = refusal(error);
-        return answers.endpointFailure(status, reason, headers);
-      }
+      const args = readEndpointArgs(parseJson(fromBytes(await readBody(request, body))));
       const begun = stats.perf.begin(arrived);
       try {
         const running = engine.runEndpoint(endpoint, args);
@@ -258,6 +249,9 @@ export class Commands {
       } finally {
         stats.perf.end(begun);
       }
+    } catch (error) {
+      const { status, reason, headers } = refusal(error);
+      return answers.endpointFailure(status, reason, headers);
     } finally {
       this.end(body);
     }

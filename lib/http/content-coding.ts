@@ -2,6 +2,8 @@
 import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 
+import { quoted } from "../text/quoted.ts";
+
 type Decode = (body: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>;
 
 const gunzip: Decode = promisify(zlib.gunzip);
@@ -35,8 +37,6 @@ export class DecodedTooLarge extends Error {
   override name = "DecodedTooLarge";
 }
 
-const LONGEST_SHOWN = 64;
-
 /**
  * What decodes a body with a `Content-Encoding`.
  * @param mostBytes that the decoded body may have
@@ -48,8 +48,7 @@ export function decoderOf(header: string, mostBytes: number): (body: Uint8Array)
   if (coding === "identity" || coding === "") return (body) => Promise.resolve(body);
   const decode = Object.hasOwn(DECODERS, coding) ? DECODERS[coding]! : undefined;
   if (!decode) {
-    const shown = JSON.stringify(header.slice(0, LONGEST_SHOWN));
-    throw new UnknownCoding(`Content-Encoding: ${shown} is not accepted, but one of ${ACCEPTED_CODINGS}`);
+    throw new UnknownCoding(`Content-Encoding: ${quoted(header)} is not accepted, but one of ${ACCEPTED_CODINGS}`);
   }
   return async (body) => {
     try {

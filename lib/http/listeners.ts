@@ -11,6 +11,9 @@ import type { Clock } from "../time/clock.ts";
  */
 export const IDLE_TIMEOUT = 30;
 
+/** What comes out of files, and may be another after a reload. */
+const CONTENTS = ["cert", "key", "ca"] as const;
+
 type Server = Bun.Server<undefined>;
 
 /** Who answers requests. */
@@ -63,7 +66,7 @@ export class Listeners {
       const address = formatListener(entry.listener);
       try {
         const credentials = this.readCredentials(entry.listener);
-        if (credentials?.cert !== entry.credentials?.cert || credentials?.key !== entry.credentials?.key) {
+        if (CONTENTS.some((name) => credentials?.[name] !== entry.credentials?.[name])) {
           this.serveAnew(entry, credentials);
           this.ports.log.notice(`new certificate on ${address}`);
         }
@@ -136,7 +139,9 @@ export class Listeners {
         development: false,
         // Bodies are bounded where they are read, so that the answer can say so.
         maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-        ...(credentials && { tls: { ...tls?.options, cert: credentials.cert, key: credentials.key } }),
+        ...(credentials && {
+          tls: { ...tls?.options, cert: credentials.cert, key: credentials.key, ca: credentials.ca },
+        }),
         ...this.handlers,
       });
     } catch (error) {

@@ -44,7 +44,7 @@ const isolation = (raised: (type: string) => void): Isolation => ({
   http: { request: () => Promise.reject(new HttpFailure(NOT_SENT)) } satisfies HttpClient,
   tcp: unreachableTcp(NOT_SENT),
   webhooks: { send: () => undefined, drain: () => Promise.resolve() },
-  alerts: { raised: ({ type }) => raised(type), ended: () => {} },
+  alerts: { raised: ({ type }) => raised(type), ended: () => {}, summarized: () => {} },
   keepsAlerts: () => false,
   lasting: true,
 });

@@ -1,7 +1,6 @@
 /** Runs the policy over recorded reports, on their own time, so that the memory learns from them. */
 import type { Loaded } from "../configuration/load-config.ts";
 import type { History } from "../history/history.ts";
-import type { Write } from "../history/store.ts";
 import { escapeControls, type Log } from "../log/log.ts";
 import { backgroundLabel, policyFailed } from "../lua/policy-failure.ts";
 import type { Progress } from "../replay/run.ts";
@@ -15,6 +14,8 @@ import type { WatchedStore } from "./watched-store.ts";
 
 /** What was learnt is committed after so many reports, or milliseconds of real time. */
 const COMMIT_REPORTS = 5000;
+/** Bytes that are not committed, about: far from where the oldest would be let go. */
+const COMMIT_BYTES = 16 * 1024 ** 2;
 const COMMIT_TIME = 250;
 /** Reports between two looks at the progress, the time and whether to stop. */
 const LOOK_EVERY = 100;
@@ -73,7 +74,7 @@ export class ImportRun {
   /** @throws {ImportError}, {ContentError} */
   async run(): Promise<void> {
     const { loaded, clock, history, signal } = this.options;
-    history.markTurns(() => this.positions());
+    history.commitOnFlush();
     loaded.config.schedules.start((schedule) => this.background.add(schedule));
     let next = await this.next();
     while (next && !signal?.aborted) {
@@ -178,20 +179,17 @@ export class ImportRun {
     const sum = (of: (file: ImportFile) => number): number => files.reduce((total, file) => total + of(file), 0);
     const share = sum((file) => file.progress.taken) / sum((file) => file.progress.size);
     progress?.({ share, reports: this.reports, time: clock.now() });
-    if (this.sinceCommit >= COMMIT_REPORTS || stopwatch() > this.committedAt + COMMIT_TIME) await this.commit();
-  }
-
-  /** How far each file is taken: what is written of their reports is written together with it. */
-  private positions(): Write[] {
-    return this.options.files.map(({ imported, former }): Write => {
-      return { write: "imported", imported, former: former?.head ?? imported.head };
-    });
+    const { sinceCommit, committedAt, options } = this;
+    const isMuch = sinceCommit >= COMMIT_REPORTS || options.history.waitingBytes > COMMIT_BYTES;
+    if (isMuch || stopwatch() > committedAt + COMMIT_TIME) await this.commit();
   }
 
   /** Makes durable what was learnt, and how far each file was taken, in one. @throws {ImportError} */
   private async commit(): Promise<void> {
-    const { history, store, committed } = this.options;
-    for (const position of this.positions()) history.write(position);
+    const { history, store, files, committed } = this.options;
+    for (const { imported, former } of files) {
+      history.write({ write: "imported", imported, former: former?.head ?? imported.head });
+    }
     if (!(await history.flush())) throw new ImportError(store.problem ?? `${store.name} cannot be used`);
     await committed?.();
     this.sinceCommit = 0;

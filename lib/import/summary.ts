@@ -18,7 +18,8 @@ export function formatSummary(
   lines.push(`${reports.toLocaleString("en")} reports${span} taken`);
   if (alerts.size > 0) lines.push("alerts that would have been raised:", ...formatAlerts(alerts).map(indent));
   if (errors.count > 0) lines.push(`${errors.count} Lua errors, the first of them:`, ...errors.first.map(indent));
-  const found = files.some(({ taken, former }) => taken > 0 || former);
+  // One that was broken off may have taken nothing of what it has read.
+  const found = files.some(({ taken, former, time }) => taken > 0 || former || time < Infinity);
   if (!found) lines.push("no line tells of a login: log files need --format dovecot or --format sshd");
   return lines;
 }

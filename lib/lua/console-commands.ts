@@ -20,6 +20,7 @@ export const CONSOLE_COMMANDS: ReadonlyMap<string, string> = new Map([
   ["showWebHookQueue()", "prints the events that wait to be delivered"],
   ["shutdown()", "ends the daemon in good order"],
   ["stats()", "prints how many reports have been received"],
+  ["testAlertChannel(name)", "sends a test alert to a channel and prints what its receiver said"],
   ["testCrypto(text)", "encrypts and decrypts a text with the console's key"],
 ]);
 

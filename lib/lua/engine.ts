@@ -4,6 +4,7 @@
 import { resolve } from "node:path";
 
 import type { Alerts } from "../alerts/alerts.ts";
+import type { AlertChannels } from "../alerts/channels.ts";
 import type { Counters } from "../counters/counters.ts";
 import { GeoIPDatabases } from "../geoip/geoip-databases.ts";
 import type { History } from "../history/history.ts";
@@ -11,31 +12,25 @@ import type { Log } from "../log/log.ts";
 import type { Attributes, LoginTuple } from "../login-tuple.ts";
 import type { HttpClient } from "../net/http-client.ts";
 import type { TcpNetwork } from "../net/tcp.ts";
-import { type ByteString, fromBytes, toByteString, toText, withoutByteOrderMark } from "../text/byte-string.ts";
+import { type ByteString, fromBytes, toByteString, withoutByteOrderMark } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { type HostFunction, pushHostFunction } from "./call.ts";
 import { Codec } from "./codec.ts";
 import { Complaints } from "./complaints.ts";
-import { isConsoleCommand, SHOWS_NIL } from "./console-commands.ts";
+import { runConsoleChunk } from "./console-chunk.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { disk, type HostFileSystem } from "./disk.ts";
+import { type EndpointResult, readEndpointResult } from "./endpoint-result.ts";
 import type { AlertAccess } from "./functions/alerts.ts";
 import { geoipReloads } from "./functions/geoip.ts";
 import type { Forget, HistoryAccess } from "./functions/history.ts";
 import { TcpSockets } from "./functions/tcp.ts";
 import { MemoryWatch } from "./memory-watch.ts";
-import type { PolicyError } from "./policy-error.ts";
 import { type Drivers, installPrelude } from "./prelude.ts";
 import { PrintedLines } from "./printed-lines.ts";
 import { LuaError, LuaState, type Reference } from "./state.ts";
 import { Tasks } from "./tasks.ts";
-import { type LuaThread, Type } from "./wasm.ts";
-
-/** What a custom endpoint answers. */
-interface EndpointResult {
-  success: boolean;
-  attributes: [name: string, value: string][];
-}
+import type { LuaThread } from "./wasm.ts";
 
 type MaybePromise<T> = T | Promise<T>;
 
@@ -71,11 +66,6 @@ const UNBUFFERED = 'io.stdout:setvbuf("no")';
 export const shortChunkName = (file: string): string =>
   Buffer.byteLength(file) > LONGEST_CHUNK_NAME ? file.slice(file.lastIndexOf("/") + 1) : file;
 
-/** The answer to a chunk in which something went wrong: what it printed, in lines, and then what that was. */
-const failed = (printed: ByteString, problems: readonly string[]): ByteString =>
-  (printed.replace(/[^\n]$/, "$&\n") +
-    toByteString(problems.map((problem) => `Error: ${problem}`).join("\n"))) as ByteString;
-
 export class Engine {
   readonly tasks: Tasks;
   readonly geoip: GeoIPDatabases;
@@ -89,6 +79,8 @@ export class Engine {
   history: History | undefined;
   /** Where alerts are raised. */
   alerts: Alerts | undefined;
+  /** Where they go, unless nothing may leave. */
+  channels: AlertChannels | undefined;
   readonly memory: MemoryWatch;
   private readonly log: Log;
   private readonly sockets: TcpSockets;
@@ -203,6 +195,7 @@ export class Engine {
           "alerts are raised by policy functions and from the console, not by the configuration itself",
         );
       },
+      channels: () => this.channels,
       reportTime: () => this.tasks.reportTime,
       beside: () => sliced && this.asksBeside,
     };
@@ -300,87 +293,13 @@ export class Engine {
         this.codec.pushAttributes(L, args);
         return 2;
       },
-      (L) => this.readEndpointResult(L),
+      (L) => readEndpointResult(state, L),
     );
   }
 
-  /**
-   * Runs a chunk of the console. An expression alone is one too, and so is the bare name of a command, which is called. One
-   * that ends with {@link SHOWS_NIL} and has nothing to show but nil is answered by that.
-   * @returns what it returned, else what it printed; when it failed or a function complained, what it printed and then
-   * `Error: ` and why, a line for each
-   */
-  async runConsole(chunk: ByteString): Promise<ByteString> {
-    const { state, tasks, output } = this;
-    const showsNil = chunk.endsWith(SHOWS_NIL);
-    const source = (showsNil ? chunk.slice(0, -SHOWS_NIL.length) : chunk) as ByteString;
-    let run = 0;
-    try {
-      const returned = await tasks.run(
-        "console",
-        (L) => {
-          state.pushReference(L, this.drivers.runConsole);
-          this.pushConsoleChunk(L, withoutByteOrderMark(source));
-          run = output.begin();
-          return 1;
-        },
-        (L) => ({
-          text: state.api.lua_type(L, 1) === Type.nil ? undefined : state.bytes(L, 1),
-          values: state.number(L, 2)!,
-        }),
-      );
-      const { printed, problems } = output.end(run);
-      if (problems.length > 0) return failed(printed, problems);
-      const silent = showsNil && printed === "" && returned.values > 0;
-      return returned.text ?? (silent ? ("nil" as ByteString) : printed);
-    } catch (error) {
-      const { printed, problems } = output.end(run);
-      const { message, traceback } = error as PolicyError;
-      return failed(printed, [...problems, traceback === "" ? message : `${message}\n${traceback}`]);
-    }
-  }
-
-  /** @throws {LuaError} for a syntax error: that of the chunk, not of the expression that it was first taken for */
-  private pushConsoleChunk(L: LuaThread, source: ByteString): void {
-    const word = source.trim();
-    if (isConsoleCommand(word)) {
-      // The policy may have another use for the name.
-      const call = `if type(${word}) == "function" then return ${word}() else return ${word} end` as ByteString;
-      return this.state.pushChunk(L, call, word);
-    }
-    // Lua shows a chunk without a file as [string "its first line…"]. A = or @ in front would have another meaning.
-    const name = toText(/^[=@]/.test(source) ? (` ${source}` as ByteString) : source);
-    try {
-      this.state.pushChunk(L, `return ${source}` as ByteString, name);
-    } catch {
-      this.state.pushChunk(L, source, name);
-    }
-  }
-
-  /** @throws {LuaError} when the values are not a boolean and, perhaps, a table of strings, numbers and booleans */
-  private readEndpointResult(L: LuaThread): EndpointResult {
-    const { state } = this;
-    const { api } = state;
-    if (api.lua_type(L, 1) !== Type.boolean) {
-      throw new LuaError(`a custom endpoint must return a boolean first, not ${state.typeName(L, 1)}`);
-    }
-    const success = api.lua_toboolean(L, 1) !== 0;
-    const attributes: [string, string][] = [];
-    const second = api.lua_type(L, 2);
-    if (second !== Type.table && second > Type.nil) {
-      throw new LuaError(`a custom endpoint must return a table second, not ${state.typeName(L, 2)}`);
-    }
-    if (second === Type.table) {
-      state.eachPair(L, 2, () => {
-        const name = state.scalarText(L, -2) ?? state.typeName(L, -2);
-        const value = state.scalarText(L, -1);
-        if (value === undefined) {
-          const problem = `a custom endpoint's values must be strings, numbers or booleans; '${name}' is a ${state.typeName(L, -1)}`;
-          throw new LuaError(problem);
-        }
-        attributes.push([name, value]);
-      });
-    }
-    return { success, attributes };
+  /** See {@link runConsoleChunk}. */
+  runConsole(chunk: ByteString): Promise<ByteString> {
+    const { state, tasks, output, drivers } = this;
+    return runConsoleChunk(chunk, { state, tasks, output, driver: drivers.runConsole });
   }
 }

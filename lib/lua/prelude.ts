@@ -183,7 +183,15 @@ export function installPrelude(options: PreludeOptions): Drivers {
   const [history] = run("history", historyChunk, historyHost, waitingByName, ...classTools, wrongType, consoleHost);
   const alerts = alertFunctions(options.alerts);
   const alertsByName = Object.fromEntries(alerts.waiting.map((definition) => [definition.name, definition]));
-  run("alerts", alertsChunk, { raise: alerts.raise }, waitingTable(alertsByName), consoleHost, wrongType, classOf);
+  run(
+    "alerts",
+    alertsChunk,
+    { raise: alerts.raise, summarize: alerts.summarize },
+    waitingTable(alertsByName),
+    consoleHost,
+    wrongType,
+    classOf,
+  );
   const [tcp] = run(
     "tcp",
     tcpChunk,

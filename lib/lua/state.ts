@@ -195,8 +195,7 @@ export class LuaState {
   }
 
   /**
-   * A string, number or boolean as text; undefined for anything else. Whole floats have no fraction (`5`, not `5.0`), as
-   * in the Lua of the reference. Never changes the value, so it may be a table's key.
+   * A string, number or boolean as text; undefined for anything else. Never changes the value, so it may be a table's key.
    */
   scalarText(L: LuaThread, index: number, limit = Infinity): string | undefined {
     switch (this.api.lua_type(L, index)) {
@@ -208,7 +207,7 @@ export class LuaState {
         this.api.lua_pushvalue(L, index);
         const text = this.text(L, -1);
         this.api.lua_settop(L, -2);
-        return text.endsWith(".0") ? text.slice(0, -2) : text;
+        return text;
       }
       default:
         return undefined;

@@ -24,7 +24,7 @@ export class TimeLimit {
   private readonly cut = new Set<LuaThread>();
 
   constructor(private readonly state: LuaState) {
-    this.hook = state.callback((L: LuaThread) => this.onCount(L), "vii");
+    this.hook = state.callback((L: LuaThread, record: number) => this.onCount(L, record), "vii");
     this.watch(state.main);
   }
 
@@ -61,8 +61,11 @@ export class TimeLimit {
     body: ({ state, thread }) => this.wasCut(state.api.lua_tothread(thread, 1)),
   };
 
-  /** Called by Lua. It must not throw, and a yield from here cannot have values. */
-  private onCount(L: LuaThread): void {
+  /**
+   * Called by Lua. It must not throw, and a yield from here cannot have values.
+   * @param record the activation record; null within a function of C: see checkpoints.ts
+   */
+  private onCount(L: LuaThread, record: number): void {
     const now = stopwatch();
     if (now < this.sliceEnd) return;
     const { api } = this.state;
@@ -71,11 +74,11 @@ export class TimeLimit {
       // handler of xpcall, which Lua runs before it leaves this hook, with hooks off.
       api.lua_sethook(L, this.hook, MASK_COUNT, 1);
       this.state.heap()[L + ALLOW_HOOK] = 1;
-      api.luaL_where(L, 0);
+      api.luaL_where(L, record ? 0 : 1);
       this.state.pushBytes(L, toByteString(`stopped after ${this.seconds} s on the processor (setReportTimeout)`));
       api.lua_concat(L, 2);
       api.lua_error(L);
-    } else if (api.lua_isyieldable(L)) {
+    } else if (record && api.lua_isyieldable(L)) {
       this.cut.add(L);
       api.lua_yieldk(L, 0, 0, 0);
     }

@@ -10,9 +10,12 @@ import { LuaFactory } from "wasmoon";
 import glueFile from "wasmoon/dist/glue.wasm" with { type: "file" };
 
 import type { Clock } from "../time/clock.ts";
+import { placeCheckpoints } from "./checkpoints.ts";
 import { hostFiles, type Surroundings } from "./host-files.ts";
 import { localTimeCalls } from "./local-time.ts";
+import { limitStrings } from "./longest-string.ts";
 import { writeWholeNumbersPlainly } from "./number-text.ts";
+import { WasmModule } from "./wasm-module.ts";
 import { cutFractions } from "./whole-arguments.ts";
 
 /** A `lua_State *`: the main state or a thread. An address in WebAssembly memory, as is every pointer here. */
@@ -160,7 +163,7 @@ async function load(clock: Clock, surroundings: Surroundings, mostMemory: number
       emscripten_resize_heap: (size: number) => (size >>> 0 > mostMemory ? 0 : grow(size)),
     });
     Object.assign(imports["wasi_snapshot_preview1"]!, calls.wasi_snapshot_preview1);
-    const module = await (compiled ??= WebAssembly.compile(cutFractions(Buffer.from(source as ArrayBuffer))));
+    const module = await (compiled ??= WebAssembly.compile(mend(Buffer.from(source as ArrayBuffer))));
     const instance = new WebAssembly.Instance(module, imports as never);
     exports = instance.exports as unknown as LuaExports;
     writeWholeNumbersPlainly(heap().subarray(0, exports.stackSave())); // the stack, still empty, is behind the constants
@@ -176,6 +179,15 @@ async function load(clock: Clock, surroundings: Surroundings, mostMemory: number
   } finally {
     target.instantiate = instantiate;
   }
+}
+
+/** What the C library of this build does otherwise than a daemon and policies for LuaJIT need. */
+export function mend(build: Buffer): Buffer {
+  const module = new WasmModule(build);
+  cutFractions(module);
+  placeCheckpoints(module);
+  limitStrings(module);
+  return module.write();
 }
 
 /**

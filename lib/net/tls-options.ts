@@ -3,6 +3,7 @@
  * can do is done, what it does anyhow or never needs is accepted and said, and the rest is refused, for nobody should believe
  * in a protection that is not there.
  */
+import { quoted } from "../text/quoted.ts";
 import { acceptsTls, TlsError } from "./tls-library.ts";
 
 /** What `Bun.serve` takes; its types do not name all that it honours. */
@@ -15,10 +16,15 @@ export interface TlsOptions {
   sigalgs?: string;
   /** Bits of {@link Flag}. */
   secureOptions?: number;
+  /** Both, for clients that must have a certificate. */
+  requestCert?: true;
+  rejectUnauthorized?: true;
 }
 
 interface ReadOptions {
   options: TlsOptions;
+  /** The file of those who sign clients' certificates, as the configuration has it. Given when a certificate is asked for. */
+  clientAuthorities?: string;
   /** A line for each option that changes nothing, with the reason. */
   notes: string[];
 }
@@ -58,6 +64,8 @@ const READERS: Readonly<Record<string, Read>> = {
   SignatureAlgorithms: readList("sigalgs"),
   Ciphersuites: readSuites,
   Options: readFlags,
+  VerifyMode: readVerifyMode,
+  VerifyCAFile: (_name, value, into) => void (into.clientAuthorities = value),
   ECDHParameters: (name, value, into) =>
     /^(?:\+?automatic|auto)$/i.test(value)
       ? note(into, name, "groups are chosen by themselves")
@@ -77,6 +85,8 @@ const ALIASES = new Map([
   ["namedcurve", "ECDHParameters"],
   ["sigalgs", "SignatureAlgorithms"],
   ["dhparam", "DHParameters"],
+  ["verifyclient", "VerifyMode"],
+  ["clientca", "VerifyCAFile"],
 ]);
 
 /** @throws {TlsError} that names the option */
@@ -91,6 +101,10 @@ export function readTlsOptions(table: Iterable<[name: string, value: string]>): 
   if (minVersion > maxVersion) {
     throw new TlsError("options MinProtocol (TLSv1.2 unless given) and MaxProtocol leave no version");
   }
+  // One without the other asks nobody for a certificate, or takes one that any public authority has signed.
+  if ((into.options.requestCert === undefined) !== (into.clientAuthorities === undefined)) {
+    throw new TlsError("options VerifyMode = Require and VerifyCAFile need each other");
+  }
   return into;
 }
 
@@ -104,7 +118,7 @@ const note = ({ notes }: ReadOptions, name: string, reason: string): void =>
   void notes.push(`option '${name}' changes nothing: ${reason}`);
 
 const refuse = (name: string, expected: string, value: string): TlsError =>
-  new TlsError(`option '${name}': ${expected} expected, got ${JSON.stringify(value)}`);
+  new TlsError(`option '${name}': ${expected} expected, got ${quoted(value)}`);
 
 function readVersion(name: string, value: string): number {
   const minor = VERSION.exec(value);
@@ -136,6 +150,17 @@ function readList(option: "ciphers" | "ecdhCurve" | "sigalgs"): Read {
     if (value === "" || !acceptsTls({ [option]: value })) throw refuse(name, "a list as OpenSSL writes it", value);
     options[option] = value;
   };
+}
+
+/** Clients may not be asked in vain: Bun would let in those, too, whose certificate is another's. */
+function readVerifyMode(name: string, value: string, { options }: ReadOptions): void {
+  const words = value
+    .toLowerCase()
+    .split(",")
+    .map((word) => word.trim());
+  const isRequired = words.some((word) => ["require", "required", "on", "true"].includes(word));
+  if (isRequired) options.requestCert = options.rejectUnauthorized = true;
+  else if (!["none", "off", "false"].includes(words.join())) throw refuse(name, "Require or None", value);
 }
 
 function readSuites(name: string, value: string, into: ReadOptions): void {

@@ -16,6 +16,8 @@ export interface Tls {
 export interface TlsFiles {
   certificate: string;
   key: string;
+  /** Those who sign clients' certificates; undefined where clients need none. */
+  clientAuthorities?: string;
 }
 
 /** A certificate, with the intermediate ones behind it, and its key. */
@@ -23,6 +25,8 @@ export interface Credentials {
   /** PEM, as is the key. */
   cert: string;
   key: string;
+  /** Certificates of those who sign clients'; undefined where clients need none. */
+  ca: string | undefined;
   /** The certificate's. */
   file: string;
   validFrom: Date;
@@ -45,8 +49,9 @@ export function readCredentials(files: TlsFiles): Credentials {
   if (!acceptsTls({ cert, key })) {
     throw new TlsError(`${describe("certificate", files.certificate)} or one behind it in that file cannot be used`);
   }
+  const ca = files.clientAuthorities === undefined ? undefined : readAuthorities(files.clientAuthorities);
   const [validFrom, validUntil] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
-  return { cert, key, file: files.certificate, validFrom, validUntil };
+  return { cert, key, ca, file: files.certificate, validFrom, validUntil };
 }
 
 /**

@@ -20,6 +20,7 @@ function describe(inventory: Inventory): Record<string, readonly string[]> {
     acl,
     reportFunction,
     webhooks,
+    alertChannels,
     endpoints,
     schedules,
     geoip,
@@ -36,6 +37,10 @@ function describe(inventory: Inventory): Record<string, readonly string[]> {
     webhooks: webhooks.map(({ name, receiver, signed, kafka }) => {
       const notes = `${signed ? ", signed" : ""}${kafka ? ", Kafka" : ""}`;
       return `${name} (${receiver}${notes})`;
+    }),
+    "alert channels": alertChannels.map(({ name, kind, receiver, minSeverity, types, redacted, summary }) => {
+      const notes = `${types ? `, ${types.join(" ")}` : ""}${redacted ? ", redacted" : ""}${summary ? ", summary" : ""}`;
+      return `${name} (${kind}, ${receiver}, from ${minSeverity}${notes})`;
     }),
     endpoints,
     "scheduled functions": schedules.map(({ name, timing, next }) => {

@@ -9,7 +9,7 @@ import { describePlace, placeProblem } from "../history/place.ts";
 import { Level, Log } from "../log/log.ts";
 import { shortChunkName } from "../lua/engine.ts";
 import { findUnknownNames } from "../lua/unknown-names.ts";
-import { formatListener, type HttpListener } from "../net/listener.ts";
+import { collide, formatListener, type HttpListener, type Listener } from "../net/listener.ts";
 import { type Proxies, type Proxy, publicProxyUrl } from "../net/proxy.ts";
 import { dateProblem, readCredentials } from "../net/tls.ts";
 import { fewFiles } from "../stats/process.ts";
@@ -17,7 +17,7 @@ import type { ByteString } from "../text/byte-string.ts";
 import type { Clock } from "../time/clock.ts";
 import { nextCronTime } from "../time/cron.ts";
 import type { Timing } from "../time/schedule.ts";
-import { datedUrl, type WebHook } from "../webhooks/hook.ts";
+import { datedUrl, receiverOf } from "../webhooks/hook.ts";
 
 /** What a configuration sets up. Nothing in it is secret. */
 export interface Inventory {
@@ -27,6 +27,16 @@ export interface Inventory {
   reportFunction: boolean;
   /** `receiver` is the url without what may be secret in it: user, path and query. */
   webhooks: { name: string; receiver: string; signed: boolean; kafka: boolean }[];
+  /** `types` is null for all. */
+  alertChannels: {
+    name: string;
+    kind: string;
+    receiver: string;
+    minSeverity: string;
+    types: string[] | null;
+    redacted: boolean;
+    summary: boolean;
+  }[];
   endpoints: string[];
   schedules: { name: string; timing: Timing; next: Date | null }[];
   /** `built` is null for a database that cannot be opened. */
@@ -109,11 +119,22 @@ function takeInventory(loaded: Loaded, now: number, check: Check): Inventory {
     controlSocket: config.controlSocket ? formatListener(config.controlSocket) : null,
     acl: config.acl,
     reportFunction: policy.report !== undefined,
-    webhooks: config.webhooks.hooks.map((hook) => ({
+    webhooks: config.webhooks.hooks
+      .filter(({ channel }) => channel === undefined)
+      .map((hook) => ({
+        name: hook.name,
+        receiver: receiverOf(hook),
+        signed: hook.secret !== undefined,
+        kafka: hook.kafka,
+      })),
+    alertChannels: config.channels.map(({ hook, kind, minSeverity, types, redact, summary }) => ({
       name: hook.name,
+      kind,
       receiver: receiverOf(hook),
-      signed: hook.secret !== undefined,
-      kafka: hook.kafka,
+      minSeverity,
+      types: types ? [...types] : null,
+      redacted: redact,
+      summary,
     })),
     endpoints: [...policy.endpoints.keys()],
     schedules: Array.from(config.schedules, ({ name, timing }) => ({ name, timing, next: nextTime(timing, now) })),
@@ -137,12 +158,16 @@ function takeInventory(loaded: Loaded, now: number, check: Check): Inventory {
   };
 }
 
-/** Port 0 is another one each time. */
 function doubleAddresses({ listeners, controlSocket }: Config): Iterable<string> {
-  const all = [...listeners, ...(controlSocket ? [controlSocket] : [])].filter(({ port }) => port !== 0);
-  const addresses = all.map(formatListener);
-  const double = new Set(addresses.filter((address, i) => addresses.indexOf(address) < i));
-  return Array.from(double, (address) => `cannot listen on ${address} twice (addListener, controlSocket)`);
+  const all: Listener[] = [...listeners, ...(controlSocket ? [controlSocket] : [])];
+  const problems = all.flatMap((listener, i) => {
+    const former = all.slice(0, i).find((other) => collide(listener, other));
+    if (!former) return [];
+    const [address, taken] = [formatListener(listener), formatListener(former)];
+    const problem = address === taken ? `${address} twice` : `${address} beside ${taken}: one is in the other`;
+    return [`cannot listen on ${problem} (addListener, controlSocket)`];
+  });
+  return new Set(problems);
 }
 
 /** Reads its certificate as a start does. */
@@ -167,12 +192,6 @@ function describeProxies({ http, https, exceptions }: Proxies): Inventory["proxi
   return { http: describe(http), https: describe(https), exceptions };
 }
 
-/** Services such as Slack put a secret into the path. */
-function receiverOf({ url }: WebHook): string {
-  const { origin, pathname, search } = new URL(datedUrl(url, 0));
-  return pathname + search === "/" ? origin : `${origin}/…`;
-}
-
 function nextTime(timing: Timing, now: number): Date | null {
   const next = timing.kind === "interval" ? now + timing.seconds * 1000 : nextCronTime(timing.expression, now);
   return next === undefined ? null : new Date(next);
@@ -191,8 +210,9 @@ function* doubts({ config }: Loaded, inventory: Inventory, now: number): Iterabl
   }
   for (const hook of webhooks.hooks) {
     const { protocol, hostname } = new URL(datedUrl(hook.url, 0));
-    if (hook.tls.verify === false) yield `webhook ${quote(hook.name)} goes to a receiver with any certificate (verify)`;
-    if (protocol === "http:" && !LOOPBACK.test(hostname)) yield `webhook ${quote(hook.name)} is sent without TLS`;
+    const shown = `${hook.channel === undefined ? "webhook" : "alert channel"} ${quote(hook.name)}`;
+    if (hook.tls.verify === false) yield `${shown} goes to a receiver with any certificate (verify)`;
+    if (protocol === "http:" && !LOOPBACK.test(hostname)) yield `${shown} is sent without TLS`;
   }
   for (const { name, built } of inventory.geoip) {
     const days = built ? Math.floor((now - built.getTime()) / DAY) : 0;

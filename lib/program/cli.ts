@@ -96,7 +96,7 @@ const ARGS = {
   init: {
     type: "string",
     valueHint: "DIR",
-    description: "Write a configuration and its secrets into DIR, once: what is there stays as it is",
+    description: "Write a configuration, its secrets and the reference into DIR, once: what is there stays as it is",
   },
   "make-key": { type: "boolean", description: "Print a setKey() line with a new key and exit" },
   help: { type: "boolean", alias: "h", description: "Print this and exit" },

@@ -217,6 +217,7 @@ export class Daemon {
     if (!(await this.isOver(this.loaded.alerts.close(), ALERTS_BOUND))) {
       this.log.warn(`alerts not settled within ${ALERTS_BOUND / 1000} s: the history does not answer`);
     }
+    this.loaded.channels.close();
     const saved = this.isOver(this.snapshot?.close() ?? Promise.resolve(), SNAPSHOT_BOUND);
     if (!(await this.isOver(webhooks.drain(), WEBHOOKS_BOUND))) {
       const left = formatAmounts({ webhook: webhooks.events.queue.size });

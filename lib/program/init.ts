@@ -1,13 +1,16 @@
 /** `--init`: a folder with all that a daemon needs to start. `bun start` does the same in its own folder. */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { keyLine } from "../control/key.ts";
 
 /** The names that the configuration gives its parts. */
 export const CONFIGURATION = "trackalert.conf";
 export const SECRETS = "secrets.lua";
+/** Beside it, as its comments say: every function that it may call. */
+const REFERENCE = "reference.lua";
+const POLICIES = "policies";
 
 const PUBLIC = 0o644;
 const PRIVATE = 0o600;
@@ -31,13 +34,18 @@ interface InitFile {
 export async function initialise(folder: string): Promise<InitFile[]> {
   try {
     mkdirSync(folder, { recursive: true });
+    mkdirSync(join(folder, POLICIES, "internal"), { recursive: true });
   } catch (error) {
     throw new InitError(`${folder} cannot be made a folder: ${(error as NodeJS.ErrnoException).code}`);
   }
   const { default: configuration } = await import("../../conf/trackalert.conf", { with: { type: "text" } });
+  const { default: reference } = await import("../../conf/reference.lua", { with: { type: "text" } });
+  const { POLICY_FILES } = await import("./policy-files.ts");
   return [
     writeOnce(join(folder, CONFIGURATION), configuration, PUBLIC),
     writeOnce(join(folder, SECRETS), newSecrets(), PRIVATE),
+    writeOnce(join(folder, REFERENCE), reference, PUBLIC),
+    ...Array.from(POLICY_FILES, ([name, text]) => writeOnce(join(folder, POLICIES, name), text, PUBLIC)),
   ];
 }
 
@@ -76,8 +84,12 @@ function writeOnce(path: string, text: string, mode: number): InitFile {
 /** What `--init` prints: each file, and how to go on. */
 export function formatInit(files: readonly InitFile[]): string {
   const conf = files[0]!.path;
+  const own = files.filter(({ path }) => dirname(path) === dirname(conf));
+  const policies = files.filter((file) => !own.includes(file));
+  const written = policies.filter((file) => file.written).length;
   return [
-    ...files.map(({ path, written }) => (written ? `written: ${path}` : `kept as it is: ${path}`)),
+    ...own.map(({ path, written }) => (written ? `written: ${path}` : `kept as it is: ${path}`)),
+    `policies, in ${join(dirname(conf), POLICIES)}: ${written} written, ${policies.length - written} kept as they are`,
     "The daemon must be able to read them, others should not: secrets.lua has the password for HTTP and the key of the console.",
     `Check: trackalert --check-config -C ${conf}`,
     `Serve: trackalert -C ${conf}`,

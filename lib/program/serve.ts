@@ -9,11 +9,12 @@ import { Facility, Syslog } from "../log/syslog.ts";
 import { isJournal, ServiceManager } from "../log/systemd.ts";
 import type { ParseDevice } from "../login-tuple.ts";
 import { Recorder } from "../replay/recorder.ts";
-import { systemClock } from "../time/clock.ts";
+import { type Clock, systemClock } from "../time/clock.ts";
 import type { ServeOptions } from "./cli.ts";
 import { Daemon } from "./daemon.ts";
 import type { StartReport } from "./detach.ts";
 import { openDevices } from "./devices.ts";
+import { stopSignals } from "./stop-signals.ts";
 
 const EXIT_FAILURE = 1;
 
@@ -56,7 +57,7 @@ export async function serve(file: string, options: Omit<ServeOptions, "config">,
   process.chdir(dirname(resolve(file)));
   // Before anyone hears that the daemon serves: from then on it ends in good order.
   let stopping = false;
-  const signal = nextSignal(log, () => stopping);
+  const signal = nextSignal(clock, log, () => stopping);
   const parseDevice: ParseDevice = (protocol, id) => devices.parse(protocol, id);
   const daemon = await Daemon.start(loaded, { clock, log, parseDevice, recorder });
   if (syslog?.open() === false) log.debug("nothing goes to syslog: no socket takes datagrams at /dev/log");
@@ -84,14 +85,13 @@ export async function serve(file: string, options: Omit<ServeOptions, "config">,
 }
 
 /** Resolves with the first SIGTERM or SIGINT. One of them while the daemon stops, for whatever reason, ends it at once. */
-function nextSignal(log: Log, stopping: () => boolean): Promise<NodeJS.Signals> {
-  return new Promise((received) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      process.on(signal, () => {
-        if (!stopping()) return received(signal);
-        log.warn(`${signal} received while stopping, ending at once`);
-        process.exit(EXIT_FAILURE);
-      });
-    }
+function nextSignal(clock: Clock, log: Log, stopping: () => boolean): Promise<NodeJS.Signals> {
+  return new Promise((onStop) => {
+    const onEnd = (signal: NodeJS.Signals): never => {
+      log.warn(`${signal} received while stopping, ending at once`);
+      process.exit(EXIT_FAILURE);
+    };
+    const onSignal = stopSignals({ clock, stopping, onStop, onEnd });
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => onSignal(signal));
   });
 }

@@ -287,7 +287,11 @@ class Run {
       tcp,
       webhooks,
       // What ends is told to receivers alone.
-      alerts: { raised, ended: () => {} },
+      alerts: {
+        raised,
+        ended: () => {},
+        summarized: (summary) => this.tell(() => `summary ${JSON.stringify(toJson(summary))}`),
+      },
       keepsAlerts: () => !this.learning,
     };
   }

@@ -29,12 +29,14 @@ export type Attempt = (request: WebHookRequest, signal: AbortSignal) => Promise<
 const MOST_READ = 64 * 1024;
 /** Of an answer that says of each record what became of it. */
 const MOST_READ_OF_KAFKA = 4 * 1024 * 1024;
+/** Of what a receiver says, to be shown. */
+const MOST_HEARD = 500;
 /** Below 500: a proxy on the way wants a password, and too many requests. */
 const RETRIED = [407, 429];
 
 export const networkAttempt =
   (settings: WebHookSettings, outgoing: Outgoing, clock: Clock): Attempt =>
-  async ({ hook, url, headers, body }, signal) => {
+  async ({ hook, url, headers, body, heard }, signal) => {
     const timeout = hook.timeout ?? settings.timeout;
     const controller = new AbortController();
     const abort = (): void => controller.abort();
@@ -59,6 +61,7 @@ export const networkAttempt =
       const answer = await readAnswer(response, hook.kafka ? MOST_READ_OF_KAFKA : MOST_READ);
       // An answer that breaks off is a failure, as it is for curl.
       if (!answer.whole) abort();
+      heard?.(`${response.status} ${new TextDecoder().decode(answer.body.subarray(0, MOST_HEARD))}`.trim());
       return hook.kafka ? judgeKafka(response, answer, clock.now()) : judge(response, clock.now());
     } catch (error) {
       const reason = late ? `timed out after ${timeout} s` : describe(error as Error);

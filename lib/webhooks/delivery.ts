@@ -10,7 +10,7 @@ import type { CancelTimer, Clock } from "../time/clock.ts";
 import type { Attempt, Outcome } from "./attempt.ts";
 import type { Entry } from "./entry.ts";
 import { EventStore } from "./event-store.ts";
-import { createRequest, problemOf, publicUrl, type WebHook } from "./hook.ts";
+import { createEvent, createRequest, problemOf, publicUrl, type WebHook } from "./hook.ts";
 import { Lane } from "./lane.ts";
 import { askedPause, scheduledPause } from "./retry.ts";
 import type { WebHookSettings } from "./settings.ts";
@@ -143,6 +143,16 @@ export class WebHookDelivery implements WebHookSink {
     return count;
   }
 
+  /** One attempt at once, beside the queue. @param heard told what the receiver answers */
+  tryOnce(hook: WebHook, data: ByteString, heard: (answer: string) => void): Promise<Outcome> {
+    const request = { ...createRequest(createEvent(hook, data), this.now), heard };
+    return this.attemptOf(hook)(request, this.aborted.signal);
+  }
+
+  private attemptOf({ transport }: WebHook): Attempt {
+    return transport ?? this.ports.attempt;
+  }
+
   private queue(hook: WebHook, data: ByteString): void {
     const entry = this.events.accept(hook, data);
     if (!entry) return;
@@ -207,7 +217,7 @@ export class WebHookDelivery implements WebHookSink {
     const request = createRequest({ hook, deliveryId: entry.deliveryId, body }, this.now);
     lane.inFlight++;
     entry.inFlight = true;
-    const attempt = this.ports.attempt(request, this.aborted.signal).then((outcome) => {
+    const attempt = this.attemptOf(hook)(request, this.aborted.signal).then((outcome) => {
       lane.inFlight--;
       entry.inFlight = false;
       this.attempts.delete(attempt);

@@ -172,7 +172,7 @@ export class EventStore {
       if (!body || !mentions(body, name)) continue;
       if (this.remove(entry)) removed++;
     }
-    this.spool?.flush();
+    if (removed > 0) this.spool?.scrub();
     return removed;
   }
 

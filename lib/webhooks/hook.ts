@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 
 import type { TlsChoice } from "../net/outgoing.ts";
 import type { ByteString } from "../text/byte-string.ts";
+import type { Attempt } from "./attempt.ts";
 import { isKafkaEvent, KAFKA_TYPE, kafkaBody } from "./kafka.ts";
 
 export interface WebHook {
@@ -30,6 +31,12 @@ export interface WebHook {
   timeout: number | undefined;
   /** After so many the event is a dead letter. */
   maxAttempts: number;
+  /** The kind of alert channel that it carries: policies do not send to it, and the path of its url is a secret. */
+  channel?: string;
+  /** What is sent of an event, made for each attempt; the event as it is unless given. @param now as in {@link createRequest} */
+  format?: (event: Buffer, now: number) => Buffer;
+  /** How it is sent; by HTTP unless given. */
+  transport?: Attempt;
 }
 
 /** One event of a hook, to be delivered under one id however often it is tried. */
@@ -46,6 +53,8 @@ export interface WebHookRequest {
   /** Each character is sent as one byte. */
   headers: Record<string, string>;
   body: Buffer;
+  /** Told what the receiver answers, in a few words of its own. */
+  heard?: (answer: string) => void;
 }
 
 const JSON_TYPE = "application/json";
@@ -64,7 +73,8 @@ export function createEvent(hook: WebHook, data: ByteString): WebHookEvent {
 }
 
 /** @param now milliseconds since 1970, of this attempt */
-export function createRequest({ hook, deliveryId, body }: WebHookEvent, now: number): WebHookRequest {
+export function createRequest({ hook, deliveryId, body: event }: WebHookEvent, now: number): WebHookRequest {
+  const body = hook.format?.(event, now) ?? event;
   const timestamp = String(Math.floor(now / 1000));
   const headers: Record<string, string> = {
     "user-agent": "trackalert",
@@ -98,8 +108,15 @@ export function datedUrl(url: string, now: number): string {
     .replaceAll("%{dd}", date.slice(8, 10));
 }
 
-/** The url as it may be shown: a query can hold what opens the receiver. */
-export const publicUrl = ({ url }: WebHook): string => url.replace(/[?#].*$/, "");
+/** The url as it may be shown: a query can hold what opens the receiver, and so does the path of a chat's webhook. */
+export const publicUrl = (hook: WebHook): string =>
+  hook.channel === undefined ? hook.url.replace(/[?#].*$/, "") : receiverOf(hook);
+
+/** The receiver alone, without path and query. */
+export function receiverOf({ url }: WebHook): string {
+  const { protocol, host, pathname, search } = new URL(datedUrl(url, 0));
+  return `${protocol}//${host}${pathname + search === "/" || pathname + search === "" ? "" : "/…"}`;
+}
 
 const bytesOf = (string: ByteString): Buffer => Buffer.from(string, "latin1");
 

@@ -27,6 +27,11 @@ export class Queue implements Iterable<Entry> {
     return this.all.values();
   }
 
+  /** How many of one hook. */
+  sizeOf(hookName: string): number {
+    return this.shares.get(hookName)?.entries.size ?? 0;
+  }
+
   has(entry: Entry): boolean {
     return this.all.has(entry);
   }

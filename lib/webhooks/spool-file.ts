@@ -79,6 +79,8 @@ export class SpoolFile {
       // Held from the first look until the process ends, however it ends: no other daemon delivers the same events.
       database.run("pragma locking_mode = exclusive");
       prepare(database);
+      // What is delivered or forgotten is overwritten: events are about people.
+      database.run("pragma secure_delete = on");
       database.run("pragma journal_mode = wal");
       // A killed daemon loses nothing, a power cut can take the last moments.
       database.run("pragma synchronous = normal");
@@ -154,9 +156,14 @@ export class SpoolFile {
       operation();
     } catch (error) {
       if (isCorrupt(error)) throw error;
-      this.database.run("pragma wal_checkpoint(truncate)");
+      this.emptyLog();
       operation();
     }
+  }
+
+  /** Moves the log into the file: what was deleted is then in neither. */
+  emptyLog(): void {
+    this.database.run("pragma wal_checkpoint(truncate)");
   }
 
   /** The body in a row of a file that may be broken; undefined when it cannot be read. */

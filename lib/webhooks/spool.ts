@@ -156,6 +156,12 @@ export class Spool {
     this.flushSoon();
   }
 
+  /** Leaves nothing of what was deleted on the disk. */
+  scrub(): void {
+    this.flush();
+    if (this.writable) this.write((file) => file.emptyLog());
+  }
+
   /** Writes what is still to be written, into a new file if this one is gone. */
   flush(): void {
     this.cancelFlush?.();

@@ -86,6 +86,16 @@ describe("counts by window", () => {
     }
   });
 
+  test("a db of the same windows and fields stays when it is made again, another begins empty", () => {
+    const counters = countersOf(new JumpingClock(START));
+    const db = addDb(counters, { sum: INT, different: HLL });
+    add(db, "joe", "sum", 7);
+    expect(totalOf(addDb(counters, { sum: INT, different: HLL }), "joe", "sum")).toBe(7);
+    expect(totalOf(addDb(counters, { sum: INT, different: { kind: "hll", bits: 7 } }), "joe", "sum")).toBe(0);
+    expect(addDb(counters, { sum: INT }, 30).size).toBe(0);
+    expect(counters.dbs.size).toBe(1);
+  });
+
   test("no timer is set for them", () => {
     const clock = new JumpingClock(START);
     const db = addDb(countersOf(clock), { sum: INT });

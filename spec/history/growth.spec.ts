@@ -18,7 +18,7 @@ test("with a retention of 5 days it is as large after 30 days as after 10, whoev
   using folder = temporaryFolder();
   const path = join(folder.path, "history.sqlite");
   const random = new Random(5);
-  const store = new SqliteStore({ path, readonly: false, timeout: null });
+  const store = new SqliteStore({ path, readonly: false, timeout: null, writer: bytes("spec") });
   store.open();
   const sizes: number[] = [];
   for (let day = 1; day <= DAYS; day++) {

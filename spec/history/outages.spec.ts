@@ -46,7 +46,7 @@ describe("SQLite", () => {
 
   /** A file with so many rows. */
   function fileOf(rows: number, path = newPath()): string {
-    const store = new SqliteStore({ path, readonly: false, timeout: null });
+    const store = new SqliteStore({ path, readonly: false, timeout: null, writer: bytes("spec") });
     store.open();
     const all = Array.from({ length: rows }, (_, i) => row({ t: START + i, login: bytes(`login${i}`) }));
     store.run({ number: 1, writes: [{ write: "rows", rows: all }], questions: [], commit: true });
@@ -234,7 +234,7 @@ describe("SQLite", () => {
 
   test("a question over its time ends, and what is written stays", async () => {
     const path = newPath();
-    const store = new SqliteStore({ path, readonly: false, timeout: 0 });
+    const store = new SqliteStore({ path, readonly: false, timeout: 0, writer: bytes("spec") });
     store.open();
     const rows = Array.from({ length: 20_000 }, (_, i) => row({ t: START + i }));
     const filter = [{ column: "protocol" as const, values: [bytes("imap")] }];
@@ -260,13 +260,30 @@ describe("SQLite", () => {
       "select none",
     ];
     using database = new Database(path);
-    expect(() => migrate(database, ["", ...steps])).toThrow("no such column: none");
-    const version = (): unknown => database.query("pragma user_version").get();
-    expect(version()).toEqual({ user_version: 1 });
+    const version = (): number =>
+      (database.query("pragma user_version").get() as { user_version: number }).user_version;
+    const newest = version();
+    const former = Array.from({ length: newest }, () => "");
+    expect(() => migrate(database, [...former, ...steps])).toThrow("no such column: none");
+    expect(version()).toBe(newest);
     expect(() => database.query("select extra from reports")).toThrow("no such column");
-    migrate(database, ["", ...steps.slice(0, 2)]);
-    expect(version()).toEqual({ user_version: 3 });
+    migrate(database, [...former, ...steps.slice(0, 2)]);
+    expect(version()).toBe(newest + 2);
     expect(database.query("select sum(extra) as sum, count(*) as n from reports").get()).toEqual({ sum: 50, n: 10 });
+  });
+
+  test("the last turn of another process is none of this one's", () => {
+    const path = fileOf(3);
+    const openedBy = (writer: string): number => {
+      const store = new SqliteStore({ path, readonly: false, timeout: null, writer: bytes(writer) });
+      try {
+        return store.open();
+      } finally {
+        store.close();
+      }
+    };
+    expect(openedBy("spec")).toBe(1);
+    expect(openedBy("another")).toBe(0);
   });
 
   test("a copy holds all, is made beside, and replaces nothing", async () => {

@@ -8,8 +8,9 @@ import { Listeners } from "../../lib/http/listeners.ts";
 import { Log } from "../../lib/log/log.ts";
 import { readTlsOptions } from "../../lib/net/tls-options.ts";
 import { dateProblem, readCredentials } from "../../lib/net/tls.ts";
+import type { ByteString } from "../../lib/text/byte-string.ts";
 import { systemClock } from "../../lib/time/clock.ts";
-import { makeCertificate, NO_OPENSSL } from "../support/certificates.ts";
+import { makeCertificate, NO_OPENSSL, signCertificate } from "../support/certificates.ts";
 import { AUTHORIZATION, startDaemon, temporaryFolder, type TestDaemon } from "../support/daemon.ts";
 import { startProgram } from "../support/program.ts";
 
@@ -246,6 +247,16 @@ describe("options of a TLS listener that are not supported", () => {
       ],
       "options MinProtocol (TLSv1.2 unless given) and MaxProtocol leave no version",
     ],
+    [[["VerifyMode", "Request"]], "option 'VerifyMode': Require or None expected, got \"Request\""],
+    [[["VerifyMode", "Require"]], "options VerifyMode = Require and VerifyCAFile need each other"],
+    [[["client_ca", "ca.pem"]], "options VerifyMode = Require and VerifyCAFile need each other"],
+    [
+      [
+        ["verify_client", "none"],
+        ["client_ca", "ca.pem"],
+      ],
+      "options VerifyMode = Require and VerifyCAFile need each other",
+    ],
     [[["MaxProtocol", "TLSv1.1"]], "options MinProtocol (TLSv1.2 unless given) and MaxProtocol leave no version"],
   ] as [[string, string][], string][])("%p", (options, message) => {
     expect(() => readTlsOptions(options)).toThrow(message);
@@ -257,6 +268,70 @@ describe("options of a TLS listener that are not supported", () => {
     );
   });
 });
+
+describe.skipIf(NO_OPENSSL !== undefined)(
+  `Clients' certificates${NO_OPENSSL ? ` (not run: ${NO_OPENSSL})` : ""}`,
+  () => {
+    /** What a client gets whose certificate is that of the given name; undefined for none at all. */
+    async function statusFor(port: number, folder: string, name: string | undefined): Promise<number | "refused"> {
+      const own = (kind: string): string => readFileSync(join(folder, `${name}.${kind}`), "utf8");
+      const client = name === undefined ? {} : { cert: own("pem"), key: own("key") };
+      const tls = { rejectUnauthorized: false, ...client };
+      try {
+        const body = '{"login":"joe"}';
+        const url = `https://${HOST}:${port}/?command=report`;
+        return (await fetch(url, { method: "POST", headers: AUTHORIZATION, body, tls, keepalive: false })).status;
+      } catch {
+        return "refused";
+      }
+    }
+
+    /** The listener's own, two authorities, a client's certificate of each, and one that has signed itself. */
+    function clients(): ReturnType<typeof certificates> {
+      const made = certificates();
+      for (const name of ["ca", "former"]) {
+        const authority = makeCertificate(made.path, name, "authority.example");
+        signCertificate(made.path, `by-${name}`, "client.example", authority);
+        made.files[`${name}.pem`] = readFileSync(authority.cert, "utf8");
+      }
+      return made;
+    }
+
+    test.each([
+      'VerifyMode = "Require", VerifyCAFile = "ca.pem"',
+      'VerifyMode = "Peer,Require", VerifyCAFile = "ca.pem", MaxProtocol = "TLSv1.2"',
+      'verify_client = true, client_ca = "ca.pem"',
+    ])("are asked for with { %s }: only who has one of that authority is heard", async (options) => {
+      using made = clients();
+      await using daemon = await startDaemon(
+        `heard = 0 setReport(function() heard = heard + 1 end) ${listener(options)}`,
+        made.files,
+      );
+      const status = (name?: string): Promise<number | "refused"> => statusFor(portOf(daemon), made.path, name);
+      expect(await status("by-ca")).toBe(200);
+      for (const name of [undefined, "by-former", "other"]) expect(await status(name)).toBe("refused");
+      expect(await status("by-ca")).toBe(200);
+      expect(await daemon.daemon.execute("return heard" as ByteString)).toBe("2" as ByteString);
+    });
+
+    test("are of a new authority once that is in the file and the certificates are read anew", async () => {
+      using made = clients();
+      await using daemon = await startDaemon(listener('VerifyMode = "Require", VerifyCAFile = "ca.pem"'), {
+        ...made.files,
+        "ca.pem": made.files["former.pem"]!,
+      });
+      const status = (name: string): Promise<number | "refused"> => statusFor(portOf(daemon), made.path, name);
+      expect([await status("by-former"), await status("by-ca")]).toEqual([200, "refused"]);
+      writeFileSync(join(daemon.folder, "ca.pem"), made.files["ca.pem"]!);
+      daemon.daemon.reload();
+      expect([await status("by-former"), await status("by-ca")]).toEqual(["refused", 200]);
+      rmSync(join(daemon.folder, "ca.pem"));
+      daemon.daemon.reload();
+      expect([await status("by-former"), await status("by-ca")]).toEqual(["refused", 200]);
+      expect(daemon.logs.filter((line) => line.includes("not replaced"))).toHaveLength(1);
+    });
+  },
+);
 
 describe.skipIf(NO_OPENSSL !== undefined)(`New certificates${NO_OPENSSL ? ` (not run: ${NO_OPENSSL})` : ""}`, () => {
   /** Listeners that answer once they are let, on a certificate that can be replaced by `other`. */

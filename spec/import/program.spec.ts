@@ -1,14 +1,19 @@
 /** `--import`: what it teaches, once, whatever happens in between. */
 import { Database } from "bun:sqlite";
-import { describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { appendFileSync, existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { SQL } from "bun";
+
 import { DeviceParser } from "../../lib/device/device.ts";
+import { PostgresStore } from "../../lib/history/postgres/store.ts";
+import { readTarget } from "../../lib/history/postgres/target.ts";
 import { importFiles, type ImportOptions } from "../../lib/import/program.ts";
 import { toText } from "../../lib/text/byte-string.ts";
 import { systemClock } from "../../lib/time/clock.ts";
 import { PREAMBLE, startDaemon, temporaryFolder } from "../support/daemon.ts";
+import { bytes, openHistory, row } from "../support/history.ts";
 import { noPostgres, PostgresServer } from "../support/postgres.ts";
 import { startCommand, startProgram } from "../support/program.ts";
 import { Random } from "../support/random.ts";
@@ -205,6 +210,14 @@ describe("an import", () => {
     for (const difference of shares) expect(Math.abs(difference)).toBeLessThan(0.05);
   });
 
+  test("that was broken off before its first report does not say that there is none", async () => {
+    using site = new Site();
+    site.write("a.jsonl", traffic(300));
+    const { code, output } = await site.import(["a.jsonl"], { signal: AbortSignal.abort() });
+    expect(code).toBe(1);
+    expect(output.at(-1)).toBe("0 reports taken");
+  });
+
   test("that was broken off again and again leaves what one in one go leaves", async () => {
     using whole = new Site();
     whole.write("a.jsonl", traffic(1500));
@@ -385,16 +398,96 @@ describe("a policy's mistakes in an import", () => {
   });
 });
 
-test.skipIf(noPostgres !== "")(
-  "an import into PostgreSQL adds the same file once",
-  async () => {
-    await using server = await PostgresServer.start();
-    using site = new Site(POLICY.replace("sqlite:history.sqlite", await server.database()));
+describe.skipIf(noPostgres !== "")(`an import into PostgreSQL${noPostgres}`, () => {
+  let server: PostgresServer;
+  beforeAll(async () => void (server = await PostgresServer.start()), 30_000);
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  const siteOf = (url: string): Site => new Site(POLICY.replace("sqlite:history.sqlite", url));
+  const connect = (url: string): SQL =>
+    new SQL("postgres://localhost", {
+      adapter: "postgres",
+      path: server.socket,
+      username: "spec",
+      database: new URL(url).pathname.slice(1),
+      max: 1,
+    });
+
+  /** What the memory holds, and how far the file is taken. */
+  async function memoryAt(url: string): Promise<unknown[]> {
+    await using sql = connect(url);
+    const all = (text: string): Promise<unknown> => sql.unsafe(text).values();
+    return [
+      await all("select t, login, remote, success, more from trackalert.reports order by t, login, remote, success"),
+      await all("select login, feature, value, count, first, last from trackalert.entries order by 1, 2, 3"),
+      await all("select login, sum(count), count(*) from trackalert.pairs group by 1 order by 1"),
+      await all("select login, learnt, state from trackalert.logins order by 1"),
+      await all("select count from trackalert.everybody order by 1"),
+      await all("select reports, failures from trackalert.hours order by hour"),
+      await all("select position from trackalert.imports"),
+    ].map((rows) => Bun.hash(JSON.stringify(rows)));
+  }
+
+  test("adds the same file once", async () => {
+    using site = siteOf(await server.database());
     site.write("a.jsonl", traffic(300));
     expect((await site.import(["a.jsonl"])).output.at(-1)).toStartWith("300 reports");
     expect((await site.import(["a.jsonl"])).output.at(-1)).toBe("0 reports taken");
     appendFileSync(join(site.folder, "a.jsonl"), report("new", START + 10_000));
     expect((await site.import(["a.jsonl"])).output.at(-1)).toStartWith("1 reports");
-  },
-  30_000,
-);
+  }, 30_000);
+
+  test("that is killed in the middle, several times, leaves what one in one go leaves", async () => {
+    const [ofWhole, ofKilled] = [await server.database(), await server.database()];
+    using whole = siteOf(ofWhole);
+    using killed = siteOf(ofKilled);
+    for (const site of [whole, killed]) site.write("a.jsonl", traffic(900));
+    await whole.import(["a.jsonl"]);
+    const command = ["-C", join(killed.folder, "spec.conf"), "--import", join(killed.folder, "a.jsonl")];
+    await using sql = connect(ofKilled);
+    const position = async (): Promise<number> => {
+      try {
+        const [found] = await sql.unsafe("select max(position) from trackalert.imports").values();
+        return Number(found![0] ?? 0);
+      } catch {
+        return 0;
+      }
+    };
+    const random = new Random(7);
+    let [kills, last] = [0, 0];
+    while (kills < 3) {
+      await using program = startProgram(command);
+      const ended = program.ended.then(() => true);
+      while ((await position()) === last && !(await Promise.race([ended, Bun.sleep(2).then(() => false)])));
+      // While rows and questions are on their way.
+      await Bun.sleep(random.below(60));
+      program.kill("SIGKILL");
+      await program.ended;
+      last = await position();
+      kills++;
+    }
+    expect(last).toBeGreaterThan(0);
+    expect(last).toBeLessThan(statSync(join(killed.folder, "a.jsonl")).size);
+    const { output, aside } = await killed.import(["a.jsonl"]);
+    expect(aside.join("\n")).not.toContain("import: ");
+    expect(output.join()).toContain("bytes were taken before");
+    expect(await memoryAt(ofKilled)).toEqual(await memoryAt(ofWhole));
+  }, 60_000);
+
+  test("goes on beside a daemon that writes the same logins, and neither loses anything", async () => {
+    const url = await server.database();
+    using site = siteOf(url);
+    site.write("a.jsonl", traffic(300));
+    const store = new PostgresStore(readTarget(url, {}), { password: undefined, timeout: 10_000, clock: systemClock });
+    await using daemon = await openHistory(store, { batch: 0.01 });
+    let [added, ended] = [0, false];
+    const imported = site.import(["a.jsonl"]).finally(() => (ended = true));
+    while (!ended) {
+      for (let i = 0; i < 20; i++) daemon.history.add(row({ t: START, login: bytes(`user${added++ % 50}`) }));
+      await daemon.history.flush();
+    }
+    expect((await imported).aside.join("\n")).not.toContain("import: ");
+    expect(await daemon.ask({ ask: "count", filter: [] })).toBe(300 + added);
+    expect(daemon.logs).toEqual([]);
+  }, 60_000);
+});

@@ -217,6 +217,23 @@ describe("a mistake that a policy would go on after is an error", () => {
     }
   });
 
+  test.each([
+    "newCA(text)",
+    "newNetmask(text)",
+    "newNetmaskGroup():addMask(text)",
+    "addACL(text)",
+    "durationToSeconds(text)",
+    "getGeoIP2DB(text)",
+    "runCustomWebHook(text, '{}')",
+    "incCustomStat(text)",
+    "getStringStatsDB(text)",
+    "cronScheduleBackgroundFunc(text, 'x')",
+  ])("of %s shows no more than the beginning of a long text", async (call) => {
+    const told = /^Error: (.*)$/m.exec(await run(`local text = ("x"):rep(2^20) ${call}`))![1]!;
+    expect(told).toContain("xxx");
+    expect(told.length).toBeLessThan(400);
+  });
+
   test("after what was printed, with all others", async () => {
     expect(await run("print('a') newCA('b') print('c') newCA('d') return 'e'")).toBe(
       'a\nc\nError: newCA: not an IP address: "b"\nError: newCA: not an IP address: "d"',

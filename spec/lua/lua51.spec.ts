@@ -389,8 +389,8 @@ describe("what a daemon cannot give", () => {
   test.each([
     ["os.exit()", "os.exit is not available: use shutdown()"],
     ["os.exit(true, true)", "os.exit is not available: use shutdown()"],
-    ["os.execute('true')", "'execute' not supported"],
-    ["io.popen('true')", "'popen' not supported"],
+    ["os.execute('true')", "os.execute is not available: no other program is run: use httpRequest or a webhook"],
+    ["io.popen('true')", "io.popen is not available: no other program is run: use httpRequest or a webhook"],
     ["debug.sethook()", "debug.sethook is not available: the limit on run time uses the hook"],
     ["debug.debug()", "debug.debug is not available: there is no terminal: use the console"],
   ])("%s is an error at its line", async (call, message) => {

@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 import { writeWholeNumbersPlainly } from "../../lib/lua/number-text.ts";
-import { cutFractions } from "../../lib/lua/whole-arguments.ts";
+import { WasmModule } from "../../lib/lua/wasm-module.ts";
+import { mend } from "../../lib/lua/wasm.ts";
 
 describe("the constant of digits", () => {
   const around = (...parts: string[]): Buffer => Buffer.from(parts.join("\0-0123456789\0"));
@@ -25,20 +26,35 @@ describe("the constant of digits", () => {
   });
 });
 
-describe("the function that reads whole numbers", () => {
+describe("the functions that are given other bodies", () => {
   const build = readFileSync(fileURLToPath(import.meta.resolve("wasmoon/dist/glue.wasm")));
+  const without = (text: string): Buffer => {
+    const other = Buffer.from(build);
+    other.write("X", other.indexOf(text));
+    return other;
+  };
 
-  test("is given another body, in a module that is valid and exports and imports the same", async () => {
-    const [before, after] = await Promise.all(
-      [build, cutFractions(build)].map((module) => WebAssembly.compile(module)),
-    );
+  test("the module is valid, and exports and imports the same", async () => {
+    const [before, after] = await Promise.all([build, mend(build)].map((module) => WebAssembly.compile(module)));
     expect(WebAssembly.Module.exports(after!)).toEqual(WebAssembly.Module.exports(before!));
     expect(WebAssembly.Module.imports(after!)).toEqual(WebAssembly.Module.imports(before!));
   });
 
-  test("not exported: an error", () => {
-    const other = Buffer.from(build);
-    other.write("X", other.indexOf("lua_tointegerx"));
-    expect(() => cutFractions(other)).toThrow("does not export lua_tointegerx");
+  test("a module that nothing is changed in is written as it was read", () => {
+    expect(new WasmModule(build).write().equals(build)).toBe(true);
+  });
+
+  test.each(["lua_tointegerx", "lua_geti"])("%s is not exported: an error", (name) => {
+    expect(() => mend(without(`${name}\0`))).toThrow(`does not export ${name}`);
+  });
+
+  test.each([
+    "pattern too complex",
+    "^$*+?.([%-",
+    "resulting string too large",
+    "buffer too large",
+    "string length overflow",
+  ])("the text %j is not there: an error", (text) => {
+    expect(() => mend(without(`${text}\0`))).toThrow(`does not have the text "${text}" exactly once`);
   });
 });

@@ -64,6 +64,7 @@ describe("--check-config", () => {
       "ACL                  127.0.0.0/8",
       "report function      set",
       "webhooks             none",
+      "alert channels       none",
       "endpoints            none",
       "scheduled functions  none",
       "GeoIP databases      none",
@@ -184,6 +185,7 @@ describe("--check-config", () => {
       setBackground("nightly", function()
         infoLgo("late") -- infoLgo
         os.exit(helper("infoLgo"))
+        io.popen("ls") os.execute("ls")
       end)
       if later then infoLgo(math.nothing, math.floor(seen)) end
       function sets() seen = 1 end
@@ -191,12 +193,14 @@ describe("--check-config", () => {
       { "helper.lua": "return function(text)\n  if ngx then ngx.log(text) end\n  return txt\nend" },
     );
     expect(warnings).toEqual([
-      'spec.conf:11: no global is named "infoLgo" (also in line 14)',
+      'spec.conf:11: no global is named "infoLgo" (also in line 15)',
       "spec.conf:12: os.exit is not available: use shutdown()",
-      'spec.conf:14: no global is named "later"',
-      "spec.conf:14: there is no math.nothing",
-      expect.stringMatching(/^spec\.conf:16: setAllow is wforce's: it belongs into wforce\.conf; /),
-      'spec.conf:16: no global is named "lt"',
+      "spec.conf:13: io.popen is not available: no other program is run: use httpRequest or a webhook",
+      "spec.conf:13: os.execute is not available: no other program is run: use httpRequest or a webhook",
+      'spec.conf:15: no global is named "later"',
+      "spec.conf:15: there is no math.nothing",
+      expect.stringMatching(/^spec\.conf:17: setAllow is wforce's: it belongs into wforce\.conf; /),
+      'spec.conf:17: no global is named "lt"',
       'helper.lua:3: no global is named "txt"',
     ]);
   });
@@ -267,6 +271,16 @@ describe("--check-config", () => {
       /^cannot listen on 127\.0\.0\.1:8084 twice .*\ncannot listen on \[::1\]:4005 twice \(addListener, controlSocket\)\n$/,
     ],
     [
+      "has an address that another one takes in",
+      `${GOOD} addListener("0.0.0.0:8084", false, "", "", {}) addListener("[::]:8084", false, "", "", {})
+      addListener("[::1]:8084", false, "", "", {}) addListener("[::ffff:127.0.0.2]:8084", false, "", "", {})`,
+      new RegExp(
+        String.raw`^cannot listen on 0\.0\.0\.0:8084 beside 127\.0\.0\.1:8084: one is in the other .*
+cannot listen on \[::1\]:8084 beside \[::\]:8084: one is in the other .*
+cannot listen on 127\.0\.0\.2:8084 beside 0\.0\.0\.0:8084: one is in the other \(addListener, controlSocket\)\n$`,
+      ),
+    ],
+    [
       "has a TLS listener without a certificate",
       `\naddListener("127.0.0.1:8443", true, "gone.pem", "gone.key", {})`,
       /^spec\.conf:2: certificate "gone\.pem" cannot be read: ENOENT\n$/,
@@ -311,6 +325,7 @@ describe("--check-config", () => {
         acl: ["127.0.0.0/8"],
         reportFunction: true,
         webhooks: [],
+        alertChannels: [],
         endpoints: [],
         schedules: [],
         geoip: [],

@@ -1,12 +1,15 @@
 /** `--init`: a folder that a daemon starts from. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { POLICY_FILES } from "../../lib/program/policy-files.ts";
 import { temporaryFolder } from "../support/daemon.ts";
 import { runProgram } from "../support/program.ts";
 
-const DEFAULT = readFileSync(join(import.meta.dir, "..", "..", "conf", "trackalert.conf"), "utf8");
+const [DEFAULT, REFERENCE] = ["trackalert.conf", "reference.lua"].map((name) =>
+  readFileSync(join(import.meta.dir, "..", "..", "conf", name), "utf8"),
+) as [string, string];
 
 describe("--init", () => {
   test("makes a folder whose configuration has nothing to warn of", async () => {
@@ -18,6 +21,7 @@ describe("--init", () => {
     expect(output).toStartWith(`written: ${conf}\nwritten: ${secrets}\n`);
     expect(output).toEndWith(`\nCheck: trackalert --check-config -C ${conf}\nServe: trackalert -C ${conf}\n`);
     expect(readFileSync(conf, "utf8")).toBe(DEFAULT);
+    expect(readFileSync(join(made, "reference.lua"), "utf8")).toBe(REFERENCE);
     expect(statSync(secrets).mode & 0o777).toBe(0o600);
     expect(output).not.toContain(/setWebserverPassword\("(.*)"\)/.exec(readFileSync(secrets, "utf8"))![1]!);
     expect(await runProgram(["--check-config", "--strict", "-C", conf])).toMatchObject({ code: 0, errors: "" });
@@ -62,4 +66,11 @@ describe("--init", () => {
     const errors = `${file} cannot be made a folder: EEXIST\n`;
     expect(await runProgram(["--init", file])).toMatchObject({ code: 1, output: "", errors });
   });
+});
+
+test("--init writes each of the ready-made policies", () => {
+  const folder = join(import.meta.dir, "..", "..", "conf", "policies");
+  const there = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".lua"));
+  expect([...POLICY_FILES.keys()].toSorted()).toEqual(there.toSorted());
+  for (const [name, text] of POLICY_FILES) expect(readFileSync(join(folder, name), "utf8")).toBe(text);
 });

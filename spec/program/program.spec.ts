@@ -69,6 +69,17 @@ describe("the daemon", () => {
     await answer;
   });
 
+  test("stops in good order on the same signal twice, as a wrapper passes it on", async () => {
+    using conf = configuration(PREAMBLE);
+    await using program = startProgram(["-s", "-C", conf.file]);
+    await program.waitFor(LISTENING);
+    program.kill("SIGINT");
+    program.kill("SIGINT");
+    const { code, output } = await program.ended;
+    expect(code).toBe(0);
+    expect(output).toEndWith("SIGINT received, stopping\nstopped\n");
+  });
+
   test("shows its last lines to a reader that is slow", async () => {
     using conf = configuration(`${PREAMBLE} for i = 1, 1000 do infoLog(string.rep("x", 1000)) end shutdown()`);
     const go = join(conf.path, "go");

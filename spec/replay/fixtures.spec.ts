@@ -10,7 +10,9 @@ import { replay } from "../../lib/replay/program.ts";
 const FIXTURES = join(import.meta.dir, "..", "..", "fixtures");
 const devices = new DeviceParser();
 
-const files = readdirSync(FIXTURES).filter((name) => name.endsWith(".replay.yaml"));
+const files = readdirSync(FIXTURES, { recursive: true, encoding: "utf8" }).filter((name) =>
+  name.endsWith(".replay.yaml"),
+);
 for (const file of files.map((name) => join(FIXTURES, name))) {
   test(readFixture(file).name, async () => {
     const lines: string[] = [];

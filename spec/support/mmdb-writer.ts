@@ -3,13 +3,17 @@
 /** An encoded value of the data section. */
 type Encoded = Buffer;
 
-/** A control byte: three bits of type, five of length. Types above 7 take a second byte. */
+/** From these sizes on, a control byte has so many more for what is above. */
+const LONGER = [65_821, 285, 29] as const;
+
+/** A control byte: three bits of type, five of length. Types above 7 take a second byte, lengths above 28 up to three. */
 const control = (type: number, size: number): Buffer => {
-  const length = size < 29 ? size : 29;
+  const more = LONGER.findIndex((from) => size >= from);
+  const length = more < 0 ? size : 31 - more;
   return Buffer.from([
     type > 7 ? length : (type << 5) | length,
     ...(type > 7 ? [type - 7] : []),
-    ...(size < 29 ? [] : [size - 29]),
+    ...(more < 0 ? [] : bigEndian(size - LONGER[more]!, 3 - more)),
   ]);
 };
 const bigEndian = (value: number | bigint, size: number): Buffer =>
@@ -48,11 +52,14 @@ export const pointer = (place: number): Encoded => {
  */
 export function writeMmdb(data: Encoded, metadata: Record<string, Encoded> = {}, place?: number): Buffer {
   const nodes = 1;
-  return Buffer.concat([
-    bigEndian(nodes + 16, 3),
-    bigEndian(place === undefined ? nodes : nodes + 16 + place, 3),
-    Buffer.alloc(16),
-    data,
+  const tree = [bigEndian(nodes + 16, 3), bigEndian(place === undefined ? nodes : nodes + 16 + place, 3)];
+  const usual = { node_count: uint32(nodes), record_size: uint16(24) };
+  return frame(Buffer.concat([...tree, Buffer.alloc(16), data]), { ...usual, ...metadata });
+}
+
+const frame = (sections: Buffer, metadata: Record<string, Encoded>): Buffer =>
+  Buffer.concat([
+    sections,
     Buffer.from("\xab\xcd\xefMaxMind.com", "latin1"),
     map({
       binary_format_major_version: uint16(2),
@@ -60,9 +67,23 @@ export function writeMmdb(data: Encoded, metadata: Record<string, Encoded> = {},
       build_epoch: uint64(1_700_000_000n),
       database_type: text("Test"),
       ip_version: uint16(6),
-      node_count: uint32(nodes),
-      record_size: uint16(24),
       ...metadata,
     }),
   ]);
+
+/** A database of IPv6 in which the first byte of an address, from 0, says which of up to 256 records it has. */
+export function writeMmdbOfRecords(records: readonly Encoded[]): Buffer {
+  const NODES = 255;
+  let place = 0;
+  const places = records.map((record) => {
+    place += record.length;
+    return NODES + 16 + place - record.length;
+  });
+  const tree = Array.from({ length: NODES }, (_, i) => [2 * i + 1, 2 * i + 2])
+    .flat()
+    .map((next) => (next < NODES ? next : (places[next - NODES] ?? NODES)));
+  return frame(Buffer.concat([...tree.map((next) => bigEndian(next, 4)), Buffer.alloc(16), ...records]), {
+    node_count: uint32(NODES),
+    record_size: uint16(32),
+  });
 }

@@ -1,5 +1,5 @@
 /** A PostgreSQL server of its own, on a Unix socket in a temporary folder. */
-import { chownSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { temporaryFolder } from "./daemon.ts";
@@ -37,16 +37,20 @@ export class PostgresServer implements AsyncDisposable {
   readonly socket = join(this.folder.path, "socket");
   private process: Bun.Subprocess | undefined;
   private databases = 0;
+  /** Where it listens with TLS, if it does. */
+  port = 0;
 
   private constructor() {
     for (const path of [this.data, this.socket]) mkdirSync(path);
     if (isRoot) for (const path of [this.folder.path, this.data, this.socket]) chownSync(path, NOBODY, NOBODY);
   }
 
-  static async start(): Promise<PostgresServer> {
+  /** @param tls has it listen on 127.0.0.1, too, for TLS and passwords alone */
+  static async start(tls?: { cert: string; key: string }): Promise<PostgresServer> {
     const server = new PostgresServer();
     const init = ["-D", server.data, "-U", "spec", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync"];
     await run(asOrdinary([join(BIN!, "initdb"), ...init]));
+    if (tls) server.secure(tls);
     await server.resume();
     return server;
   }
@@ -54,7 +58,7 @@ export class PostgresServer implements AsyncDisposable {
   /** Starts it, again if it was killed. */
   async resume(): Promise<void> {
     const settings = [
-      "listen_addresses=",
+      ...(this.port ? ["listen_addresses=127.0.0.1", `port=${this.port}`, "ssl=on"] : ["listen_addresses="]),
       `unix_socket_directories=${this.socket}`,
       "fsync=off",
       "shared_buffers=32MB",
@@ -63,7 +67,7 @@ export class PostgresServer implements AsyncDisposable {
       asOrdinary([join(BIN!, "postgres"), "-D", this.data, ...settings.flatMap((setting) => ["-c", setting])]),
       { stdout: "ignore", stderr: "ignore" },
     );
-    const ready = asOrdinary([join(BIN!, "pg_isready"), "-q", "-h", this.socket, "-t", "1"]);
+    const ready = asOrdinary([join(BIN!, "pg_isready"), "-q", "-h", this.socket, ...this.onPort, "-t", "1"]);
     while (this.process.exitCode === null && (await Bun.spawn(ready).exited) !== 0) await Bun.sleep(20);
     if (this.process.exitCode !== null) throw new Error("PostgreSQL ended at once");
   }
@@ -77,12 +81,32 @@ export class PostgresServer implements AsyncDisposable {
   /** Makes an empty database. @returns its url */
   async database(): Promise<string> {
     const name = `spec${++this.databases}`;
-    await run([join(BIN!, "createdb"), "-h", this.socket, "-U", "spec", name]);
+    await run([join(BIN!, "createdb"), "-h", this.socket, ...this.onPort, "-U", "spec", name]);
     return this.url(name);
   }
 
   url(database: string): string {
-    return `postgres://spec@${encodeURIComponent(this.socket)}/${database}`;
+    const port = this.port ? `?port=${this.port}` : "";
+    return `postgres://spec@${encodeURIComponent(this.socket)}/${database}${port}`;
+  }
+
+  private get onPort(): string[] {
+    return this.port ? ["-p", String(this.port)] : [];
+  }
+
+  private secure({ cert, key }: { cert: string; key: string }): void {
+    using free = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    this.port = free.port;
+    for (const [from, name] of [
+      [cert, "server.crt"],
+      [key, "server.key"],
+    ] as const) {
+      const to = join(this.data, name);
+      copyFileSync(from, to);
+      chmodSync(to, 0o600);
+      if (isRoot) chownSync(to, NOBODY, NOBODY);
+    }
+    writeFileSync(join(this.data, "pg_hba.conf"), "local all all trust\nhostssl all all all scram-sha-256\n");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -176,6 +176,23 @@ describe("the file", () => {
       expect([name, statSync(join(path, name)).mode & 0o777]).toEqual([name, 0o600]);
   });
 
+  test("has nothing left of events that were forgotten, waiting or dead", async () => {
+    using folder = temporaryFolder();
+    const { attempt } = answering(FAILED);
+    using test = startDelivery({ hooks: HOOKS, folder: folder.path, attempt });
+    test.send("a", JSON.stringify({ login: "very-private", text: "x".repeat(100_000) }));
+    test.send("b", JSON.stringify({ login: "joe" }));
+    const contents = (): string =>
+      readdirSync(folder.path)
+        .map((name) => readFileSync(join(folder.path, name), "latin1"))
+        .join();
+    while ([...test.delivery.events.queue].some(({ inFlight }) => inFlight)) await Bun.sleep(1);
+    expect(contents()).toContain("very-private");
+    expect(await test.delivery.events.forget(toByteString("very-private"))).toBe(1);
+    expect(contents()).not.toContain("very-private");
+    expect(contents()).toContain("joe");
+  });
+
   test("that is not a database is moved aside, and said so; delivery goes on with a new one", async () => {
     using folder = temporaryFolder();
     const file = join(folder.path, "webhooks.sqlite");

@@ -28,7 +28,7 @@ import { finish, forgetAlerts, listAlerts, openAlerts, raise } from "./alerts.ts
 import { runOn } from "./lists.ts";
 import type { PostgresProfiles } from "./profiles.ts";
 import { SCHEMA } from "./schema.ts";
-import { all, change, number, type Raw, type Session, toBytea, valueOf } from "./session.ts";
+import { all, change, number, type Raw, type Session, toBytea, transaction, valueOf } from "./session.ts";
 
 /** How many times more rows are looked at when too few different values were among them. */
 const WIDENED = 8;
@@ -164,7 +164,7 @@ export class Answering {
     for (const some of rows)
       found.push(...(await all(session, seriesSql({ ask: "series", bucket, filter: some }, this.dialect))));
     if (hours) {
-      const text = `select hour / ?::bigint * ?::bigint, sum(reports) from ${SCHEMA}.hours where hour >= ? and hour < ? group by 1`;
+      const text = `select hour / ?::bigint * ?::bigint, sum(${hours.sum}) from ${SCHEMA}.hours where hour >= ? and hour < ? group by 1`;
       found.push(...(await all(session, { text, values: [bucket, bucket, hours.since, finite(hours.before)] })));
     }
     return mergeBuckets(found.map(([t, n]) => [Number(t), Number(n)]));
@@ -254,11 +254,6 @@ export async function removeOldest(
     values: found ? [...values, found[0] as number] : values,
   });
   return { removed, more: found !== undefined };
-}
-
-/** Of a pool, or of a connection that is reserved. */
-async function transaction<T>(session: Session, action: (tx: Session) => Promise<T>): Promise<T> {
-  return (await session.begin((tx) => action(tx))) as T;
 }
 
 /** A bigint is not compared with an infinite number. */

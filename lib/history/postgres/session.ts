@@ -8,6 +8,16 @@ import type { Sql } from "../sql.ts";
 /** A pool, a connection that is reserved, or a transaction. */
 export type Session = SQL;
 
+export const isTransaction = (session: Session): session is Bun.TransactionSQL => "savepoint" in session;
+
+/** All that is done in it, or nothing; within a transaction, too. */
+export async function transaction<T>(session: Session, action: (tx: Session) => Promise<T>): Promise<T> {
+  return (await (isTransaction(session) ? session.savepoint(action) : session.begin(action))) as T;
+}
+
+/** The server's own code of an error. */
+export const stateOf = (error: unknown): string => String((error as { errno?: unknown }).errno ?? "");
+
 export type Raw = Buffer | string | number | boolean | null;
 
 /** @returns a list of values for each row */

@@ -4,6 +4,7 @@ import { SQL } from "bun";
 import { fromBytes } from "../../text/byte-string.ts";
 import type { Clock } from "../../time/clock.ts";
 import {
+  type Answer,
   type Question,
   removes,
   type Reply,
@@ -15,25 +16,23 @@ import {
   type TurnDone,
 } from "../store.ts";
 import { Answering } from "./answering.ts";
+import { untilSerial } from "./conflicts.ts";
 import { PostgresProfiles } from "./profiles.ts";
 import { ForeignSchemaError, migrate, SCHEMA } from "./schema.ts";
-import { all, change, type Session } from "./session.ts";
+import { all, change, isTransaction, type Session, stateOf, transaction } from "./session.ts";
 import type { PostgresTarget } from "./target.ts";
 import { tidy } from "./tidier.ts";
+import { Turns } from "./turns.ts";
 import { Writing } from "./writing.ts";
 
 const OLDEST_VERSION = 13;
 const CONNECTIONS = 4;
 /** Seconds. */
 const CONNECT_TIMEOUT = 5;
-/** Tries of a turn that another daemon's kept from being serial, and milliseconds between them, times a random number. */
-const TRIES = 10;
-const PAUSE = 100;
 /** Milliseconds over the time of a statement after which a turn's connection counts as lost. */
 const LOST = 5000;
 
 /** SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html */
-const CONFLICTS = ["40001", "40P01"];
 const CANCELLED = "57014";
 /** Those of a statement that is wrong, or of a value: not of a server that cannot do it now. */
 const MISUSE = /^(?:0A|21|22|23|42)/;
@@ -44,12 +43,14 @@ interface PostgresOptions {
   /** Milliseconds for a statement. */
   timeout: number;
   clock: Clock;
+  /** Whether nothing is committed before it is to be durable: for an import. */
+  together?: boolean;
 }
 
 interface Connected {
   pool: SQL;
-  /** For turns alone. */
-  turns: Bun.ReservedSQL;
+  /** On a connection for them alone. */
+  turns: Turns;
   answering: Answering;
 }
 
@@ -78,19 +79,25 @@ export class PostgresStore implements Store {
     await this.disconnect();
     const pool = this.connect();
     try {
-      const turns = await pool.reserve();
-      const [[version]] = (await all(turns, { text: "show server_version_num", values: [] })) as [[string]];
+      const connection = await pool.reserve();
+      const [[version]] = (await all(connection, { text: "show server_version_num", values: [] })) as [[string]];
       if (Number(version) < OLDEST_VERSION * 10_000) {
         throw new StoreError("unusable", `${this.name}: PostgreSQL ${OLDEST_VERSION} is the oldest that is supported`);
       }
-      await migrate(turns);
-      const [key] = await all(turns, { text: `select value from ${SCHEMA}.meta where name = 'hash key'`, values: [] });
+      await migrate(connection);
+      const [key] = await all(connection, {
+        text: `select value from ${SCHEMA}.meta where name = 'hash key'`,
+        values: [],
+      });
       const known = `select turn from ${SCHEMA}.writers where writer = ?`;
-      const [durable] = await all(turns, { text: known, values: [this.writer] });
+      const [durable] = await all(connection, { text: known, values: [this.writer] });
       this.writing.forgetAll();
       const secret = fromBytes(key![0] as Buffer);
-      this.profiles = new PostgresProfiles(secret);
-      this.connected = { pool, turns, answering: new Answering(secret, this.profiles) };
+      const profiles = (this.profiles = new PostgresProfiles(secret));
+      const { writer, writing } = this;
+      const { clock, together = false } = this.options;
+      const turns = new Turns(connection, { writer, clock, writing, profiles, together });
+      this.connected = { pool, turns, answering: new Answering(secret, profiles) };
       this.failure = undefined;
       return durable ? Number(durable[0]) : 0;
     } catch (error) {
@@ -100,9 +107,7 @@ export class PostgresStore implements Store {
   }
 
   run(turn: Turn): Promise<TurnDone> {
-    const done = this.last.then(() => this.turn(turn));
-    this.last = done.catch(() => {});
-    return done;
+    return this.inOrder(() => this.turn(turn));
   }
 
   async ask(question: Question): Promise<Reply> {
@@ -114,15 +119,10 @@ export class PostgresStore implements Store {
     }
   }
 
-  async tidy(tidying: Tidying): Promise<Tidied> {
-    const { pool, answering } = this.connection();
-    try {
-      const tidied = await tidy(pool, tidying, { key: answering.key, profiles: this.profiles });
-      this.writing.forgetAll();
-      return tidied;
-    } catch (error) {
-      throw this.problem(error, false);
-    }
+  tidy(tidying: Tidying): Promise<Tidied> {
+    // Beside a transaction that goes on for long each would wait for the other.
+    if (this.options.together) return this.inOrder(() => this.tidyOn(({ turns }) => turns.session, tidying));
+    return this.tidyOn(({ pool }) => pool, tidying);
   }
 
   backup(): Promise<void> {
@@ -138,9 +138,32 @@ export class PostgresStore implements Store {
     if (connected && !this.failure) {
       // A turn of this process can no longer be in doubt.
       const gone = { text: `delete from ${SCHEMA}.writers where writer = ?`, values: [this.writer] };
-      await change(connected.turns, gone).catch(() => {});
+      await connected.turns.undo();
+      await change(connected.turns.session, gone).catch(() => {});
     }
     await this.disconnect();
+  }
+
+  private inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.last.then(work);
+    this.last = done.catch(() => {});
+    return done;
+  }
+
+  private async tidyOn(sessionOf: (connected: Connected) => Session, tidying: Tidying): Promise<Tidied> {
+    const connected = this.connection();
+    const keepers = { key: connected.answering.key, profiles: this.profiles };
+    const piece = (session: Session): Promise<Tidied> => tidy(session, tidying, keepers);
+    try {
+      const session = sessionOf(connected);
+      return await untilSerial(this.options.clock, () =>
+        isTransaction(session) ? transaction(session, piece) : piece(session),
+      );
+    } catch (error) {
+      throw this.problem(error, false);
+    } finally {
+      this.writing.forgetAll();
+    }
   }
 
   private connect(): SQL {
@@ -184,40 +207,29 @@ export class PostgresStore implements Store {
   }
 
   private async perform(turn: Turn, { turns, answering }: Connected): Promise<TurnDone> {
-    if (turn.writes.length > 0 || turn.commit) await this.write(turn, turns);
-    const replies = await Promise.all(turn.questions.map((question) => this.reply(turns, answering, question)));
-    if (turn.questions.some(removes)) this.writing.forgetAll();
+    const forgets = turn.questions.some(removes);
+    if (turn.writes.length > 0 || turn.commit || forgets) await turns.write(turn);
+    const replies = await this.replies(turns.session, answering, turn.questions);
+    if (forgets) this.writing.forgetAll();
     return { replies, durable: turn.commit };
   }
 
-  /** All of it or nothing, and never twice. */
-  private async write({ number, writes, commit }: Turn, turns: Session): Promise<void> {
-    const { clock } = this.options;
-    for (let tries = 1; ; tries++) {
-      try {
-        await turns.begin(async (tx) => {
-          // Turns become durable in their order, so one that is synchronous makes those before it durable, too.
-          if (!commit) await change(tx, { text: "set local synchronous_commit = off", values: [] });
-          await change(tx, {
-            text: `insert into ${SCHEMA}.writers values (?, ?, ?)
-              on conflict (writer) do update set turn = excluded.turn, t = excluded.t`,
-            values: [this.writer, number, clock.now() / 1000],
-          });
-          await this.writing.write(tx, writes, this.profiles);
-        });
-        return;
-      } catch (error) {
-        this.writing.forgetAll();
-        if (!CONFLICTS.includes(stateOf(error)) || tries === TRIES) throw error;
-        await new Promise<void>((resolve) => clock.after(Math.random() * PAUSE * tries, resolve));
-      }
+  /** Within a transaction one after the other: one that fails undoes what has come after its beginning. */
+  private async replies(session: Session, answering: Answering, questions: readonly Question[]): Promise<Reply[]> {
+    if (!isTransaction(session)) {
+      return Promise.all(questions.map((question) => this.reply(session, answering, question)));
     }
+    const replies: Reply[] = [];
+    for (const question of questions) replies.push(await this.reply(session, answering, question));
+    return replies;
   }
 
   /** @throws what the connection has against it; a question that took too long, or is wrong, is a reply */
   private async reply(session: Session, answering: Answering, question: Question): Promise<Reply> {
     try {
-      return { answer: await answering.answer(session, question) };
+      const answer = (of: Session): Promise<Answer> => answering.answer(of, question);
+      if (isTransaction(session)) return { answer: await transaction(session, answer) };
+      return { answer: await untilSerial(this.options.clock, () => answer(session)) };
     } catch (error) {
       const state = stateOf(error);
       if (state === CANCELLED) return { timeout: true };
@@ -247,9 +259,6 @@ export class PostgresStore implements Store {
     return new StoreError("away", `${this.name}: ${message || code}`);
   }
 }
-
-/** The server's own code. */
-const stateOf = (error: unknown): string => String((error as { errno?: unknown }).errno ?? "");
 
 /** At once: what is under way on it fails. */
 const closePool = (pool: SQL): Promise<void> => pool.close({ timeout: 0 }).catch(() => {});

@@ -8,7 +8,7 @@ import { removeOldest } from "./answering.ts";
 import { runOn } from "./lists.ts";
 import type { PostgresProfiles } from "./profiles.ts";
 import { SCHEMA } from "./schema.ts";
-import { all, change, insert, number, type Session, toBytea } from "./session.ts";
+import { all, change, insert, number, type Session, toBytea, transaction } from "./session.ts";
 
 /** Logins that are hashed at once: each is a transaction. */
 const LOGINS_A_PIECE = 20;
@@ -33,7 +33,7 @@ export async function tidy(session: Session, tidying: Tidying, { key, profiles }
   const oversize = tooLarge ? (await removeOldest(session, { text: "true", values: [] }, limit)).removed : 0;
   const hashed = await hashLogins(session, hashBefore, key);
   const unused = await deleteUnused(session, rowsBefore, limit);
-  const swept = (await session.begin((tx) => profiles.sweep(runOn(tx), tidying, limit))) as boolean;
+  const swept = await transaction(session, (tx) => profiles.sweep(runOn(tx), tidying, limit));
   const alerts = await expireAlerts(session, tidying, limit);
   const ended = `delete from ${SCHEMA}.writers where t < ?`;
   await change(session, { text: ended, values: [tidying.now - LONGEST_SILENCE] });
@@ -60,7 +60,7 @@ async function hashLogins(session: Session, before: number, key: ByteString): Pr
   const found = await all(session, { text, values: [before, LOGINS_A_PIECE] });
   for (const [login] of found) {
     const bytes = login as Buffer;
-    await session.begin((tx) => hashLogin(tx, bytes, toBytea(hashedLogin(fromBytes(bytes), key))));
+    await transaction(session, (tx) => hashLogin(tx, bytes, toBytea(hashedLogin(fromBytes(bytes), key))));
   }
   return found.length === LOGINS_A_PIECE;
 }

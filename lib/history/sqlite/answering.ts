@@ -175,7 +175,7 @@ export class Answering {
       this.all<[number, number]>(seriesSql({ ask: "series", bucket, filter: some }, this.dialect)),
     );
     if (hours) {
-      const text = `select hour / ? * ?, sum(reports) from hours where hour >= ? and hour < ? group by 1`;
+      const text = `select hour / ? * ?, sum(${hours.sum}) from hours where hour >= ? and hour < ? group by 1`;
       parts.push(this.all({ text, values: [bucket, bucket, hours.since, finite(hours.before)] }));
     }
     return mergeBuckets(parts.flat());

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../time/clock.ts";
 import type { Question, Reply, Store, Tidied, Tidying, Turn, TurnDone } from "../store.ts";
-import { type SqliteOptions, SqliteStore } from "./store.ts";
+import { newWriter, type SqliteOptions, SqliteStore } from "./store.ts";
 
 const IN_MEMORY = { path: ":memory:", timeout: null } as const;
 
@@ -16,10 +16,10 @@ export class InlineStore implements Store {
   /** @param clock when answers come */
   constructor(
     private readonly clock: Pick<Clock, "now" | "after">,
-    options: Omit<SqliteOptions, "readonly"> = IN_MEMORY,
+    place: Pick<SqliteOptions, "path" | "timeout"> = IN_MEMORY,
   ) {
-    this.name = options.path === IN_MEMORY.path ? "SQLite in memory" : options.path;
-    this.store = new SqliteStore({ ...options, readonly: false });
+    this.name = place.path === IN_MEMORY.path ? "SQLite in memory" : place.path;
+    this.store = new SqliteStore({ ...place, readonly: false, writer: newWriter() });
   }
 
   open = async (): Promise<number> => this.store.open();

@@ -95,6 +95,9 @@ const MIGRATIONS: readonly string[] = [
   ) strict, without rowid;
   `,
   `
+  -- How far the process that writes has come: whether a turn was committed whose answer was lost. One row.
+  create table turns (writer blob not null, turn integer not null) strict;
+
   -- Alerts, and which of them has a key until when: see alert-record.ts.
   create table alerts (
     id blob not null,

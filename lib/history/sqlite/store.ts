@@ -4,6 +4,7 @@ import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync } from "
 import { dirname } from "node:path";
 
 import { createFile, moveAside } from "../../sqlite/file.ts";
+import { type ByteString, fromBytes } from "../../text/byte-string.ts";
 import { stopwatch } from "../../time/clock.ts";
 import {
   isWriting,
@@ -36,6 +37,12 @@ const PAGE = 4096;
 /** Bytes of a file that is read as a whole when it is opened, to see whether it is well. */
 const CHECKED_WHOLE = 64 * 1024 ** 2;
 
+/** Who only looks. */
+const NOBODY = "" as ByteString;
+
+/** A name for {@link SqliteOptions.writer} that no other process has. */
+export const newWriter = (): ByteString => fromBytes(crypto.getRandomValues(new Uint8Array(16)));
+
 export interface SqliteOptions {
   /** Absolute, or ":memory:". */
   path: string;
@@ -43,12 +50,15 @@ export interface SqliteOptions {
   readonly: boolean;
   /** Milliseconds for a question; null for no limit. */
   timeout: number | null;
+  /** Who writes: the same each time that it is opened anew. */
+  writer: ByteString;
 }
 
 interface Open {
   database: Database;
   begin: Statement;
   commit: Statement;
+  setTurn: Statement;
   dictionaries: Dictionaries;
   rows: RowWriter;
   profiles: Profiles;
@@ -82,8 +92,7 @@ export class SqliteStore {
       this.prepare(database);
       this.file = this.use(database);
       this.failure = undefined;
-      // A turn is durable when it says so, or not at all.
-      return 0;
+      return this.durableTurn(database);
     } catch (error) {
       database?.close();
       throw storeProblem(error, path, true);
@@ -91,13 +100,14 @@ export class SqliteStore {
   }
 
   /** @throws {StoreError} */
-  run({ writes, questions, commit }: Turn): TurnDone {
+  run({ number, writes, questions, commit }: Turn): TurnDone {
     return this.guard((file) => {
       const { database } = file;
       if (writes.length > 0 || questions.some(isWriting)) this.begin(file);
       for (const write of writes) apply(write, file);
       const replies = questions.map((question) => this.reply(question, file));
       if (commit && database.inTransaction) {
+        file.setTurn.run(toBlob(this.options.writer), number);
         this.commit(file);
         // What was removed is to be gone from the write-ahead log, too.
         if (questions.some(removes)) database.run("pragma wal_checkpoint(truncate)");
@@ -190,12 +200,19 @@ export class SqliteStore {
       dictionaries,
       begin: database.prepare("begin immediate"),
       commit: database.prepare("commit"),
+      setTurn: database.prepare("insert or replace into turns (rowid, writer, turn) values (1, ?, ?)"),
       rows: new RowWriter(database, dictionaries),
       profiles,
       alerts,
       answering: new Answering(database, { dictionaries, profiles, alerts }, stopwatch, this.options.timeout),
       tidier: new Tidier(database, { dictionaries, profiles, alerts }),
     };
+  }
+
+  /** The last turn of this process that was committed, although its answer may have been lost; 0 when there is none. */
+  private durableTurn(database: Database): number {
+    const [known] = database.query("select writer, turn from turns").values() as [Uint8Array, number][];
+    return known && fromBytes(known[0]) === this.options.writer ? known[1] : 0;
   }
 
   private commit({ profiles, commit }: Open): void {
@@ -277,7 +294,7 @@ function check(database: Database): void {
 export function fileProblem(path: string): string | undefined {
   // It is made at the start.
   if (!existsSync(path)) return undefined;
-  const store = new SqliteStore({ path, readonly: true, timeout: null });
+  const store = new SqliteStore({ path, readonly: true, timeout: null, writer: NOBODY });
   try {
     accessSync(path, constants.W_OK);
     if (!statSync(path).isFile()) return `${path}: it cannot be written: it is no file`;

@@ -11,7 +11,7 @@ import {
   type TurnDone,
 } from "../store.ts";
 import type { Called, Calls, Message } from "./protocol.ts";
-import type { SqliteOptions } from "./store.ts";
+import { newWriter, type SqliteOptions } from "./store.ts";
 
 /** The executable has it as an entry of its own (`compile` in package.json), beside the program: one level of folders less. */
 const FILE = Bun.isStandaloneExecutable ? "./lib/history/sqlite/worker.ts" : "./worker.ts";
@@ -90,9 +90,10 @@ export class ThreadedStore implements Store {
   private readonly reader: Thread | undefined;
 
   constructor(
-    options: Omit<SqliteOptions, "readonly">,
+    place: Pick<SqliteOptions, "path" | "timeout">,
     private readonly clock: Clock,
   ) {
+    const options = { ...place, writer: newWriter() };
     this.name = options.path === ":memory:" ? "SQLite in memory" : options.path;
     this.writer = new Thread({ ...options, readonly: false });
     if (options.path !== ":memory:") this.reader = new Thread({ ...options, readonly: true });

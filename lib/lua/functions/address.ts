@@ -10,6 +10,7 @@ import {
 } from "../../address/address.ts";
 import { NetmaskGroup } from "../../address/netmask-group.ts";
 import { toByteString } from "../../text/byte-string.ts";
+import { quoted } from "../../text/quoted.ts";
 import type { Call, HostFunction } from "../call.ts";
 import type { Complaints } from "../complaints.ts";
 import { LuaError } from "../state.ts";
@@ -30,7 +31,7 @@ export function addressFunctions({ tell }: Complaints): Record<string, HostFunct
       body(call) {
         const text = call.text(1);
         const address = parseAddress(text);
-        if (!address) tell(`newCA: not an IP address: ${JSON.stringify(text)}`);
+        if (!address) tell(`newCA: not an IP address: ${quoted(text)}`);
         const { bytes, port = 0 } = address ?? UNSET_ADDRESS;
         return [toByteString(formatAddress(bytes)), bytes, port];
       },
@@ -42,7 +43,7 @@ export function addressFunctions({ tell }: Complaints): Record<string, HostFunct
         const text = call.text(1);
         const mask = parseNetmask(text);
         if (mask) return [toByteString(formatNetmask(mask)), mask.network, mask.bits];
-        tell(`newNetmask: not a netmask: ${JSON.stringify(text)}`);
+        tell(`newNetmask: not a netmask: ${quoted(text)}`);
         return [toByteString(""), toByteString(""), 0];
       },
     },

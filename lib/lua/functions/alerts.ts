@@ -1,6 +1,7 @@
 /** Raising alerts, and looking at them. */
 import type { Draft } from "../../alerts/alert.ts";
 import type { Alerts } from "../../alerts/alerts.ts";
+import type { AlertChannels } from "../../alerts/channels.ts";
 import { formatAlerts } from "../../alerts/console.ts";
 import { ALERT_TYPE, type AlertFilter, type AlertRecord, isSeverity, SEVERITIES } from "../../history/alert-record.ts";
 import { keptText, keptTime } from "../../history/row.ts";
@@ -43,6 +44,8 @@ export interface AlertAccess {
   clock: Clock;
   /** @throws {LuaError} where none can be raised */
   alerts: () => Alerts;
+  /** Undefined where nothing may leave. */
+  channels: () => AlertChannels | undefined;
   /** Seconds since 1970 of the report being handled, if one is. */
   reportTime: () => number | undefined;
   /** See {@link HistoryAccess}. */
@@ -50,7 +53,11 @@ export interface AlertAccess {
 }
 
 /** What prelude/alerts.lua wraps: functions that wait, and `raise`, which need not, as memory knows most answers. */
-export function alertFunctions(access: AlertAccess): { raise: HostFunction; waiting: WaitingFunction[] } {
+export function alertFunctions(access: AlertAccess): {
+  raise: HostFunction;
+  summarize: HostFunction;
+  waiting: WaitingFunction[];
+} {
   const { clock, alerts, reportTime } = access;
   let deciding: Promise<string | undefined> | undefined;
   /** What `alert` returns. */
@@ -71,11 +78,18 @@ export function alertFunctions(access: AlertAccess): { raise: HostFunction; wait
         return false;
       },
     },
+    summarize: {
+      name: "sendSummary",
+      level: 2,
+      body(call) {
+        alerts().summarize(new Fields(call, ["type", "message", "evidence"]).summary(clock.now() / 1000));
+      },
+    },
     waiting: [{ name: "decided", begin: async () => shown(await deciding!) }, ...questions(access)],
   };
 }
 
-function questions({ clock, alerts, beside }: AlertAccess): WaitingFunction[] {
+function questions({ clock, alerts, channels, beside }: AlertAccess): WaitingFunction[] {
   return [
     {
       name: "getAlerts",
@@ -83,6 +97,14 @@ function questions({ clock, alerts, beside }: AlertAccess): WaitingFunction[] {
         const filter = new Fields(call, FILTERS).filter(clock.now() / 1000);
         const n = call.has(2) ? call.integer(2, 1, MOST_LISTED) : LISTED;
         return returned(await alerts().list(filter, n, { beside: beside() }), (found) => list(found.map(alertTable)));
+      },
+    },
+    {
+      name: "testAlertChannel",
+      async begin(call) {
+        const name = call.text(1);
+        const result = await channels()?.test(name);
+        return toByteString(`${result ?? `no alert channel is named ${JSON.stringify(name)} (addAlertChannel)`}\n`);
       },
     },
     {
@@ -149,6 +171,13 @@ class Fields {
       t: keptTime(time ?? t, now),
       cooldown: this.cooldown(),
     };
+  }
+
+  summary(now: number): Draft {
+    const message = this.text("message");
+    if (!message) throw this.wrong("message is missing");
+    if (message.length > MOST_EVIDENCE) throw this.wrong(`message: ${message.length} bytes, ${MOST_EVIDENCE} are sent`);
+    return { ...this.draft(now, now), severity: "low", message };
   }
 
   filter(now: number): AlertFilter {

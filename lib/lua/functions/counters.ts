@@ -18,6 +18,7 @@ const LONGEST_NAME = 200;
 export function counterConfiguration(counters: Counters, output: ConsoleOutput): HostFunction[] {
   let bits = 6;
   let countMin = countMinShape(0.05, 0.2);
+  const made = new Set<string>();
   const shapeOf = (kind: string): FieldShape | undefined => {
     if (kind === "int") return { kind };
     if (kind === "hll") return { kind, bits };
@@ -28,7 +29,8 @@ export function counterConfiguration(counters: Counters, output: ConsoleOutput):
     const window = call.integer(2, 1, LONGEST_WINDOW);
     const windows = call.integer(3, 1, MOST_WINDOWS);
     const fields = readFields(call, shapeOf);
-    if (counters.dbs.has(name)) throw call.wrong(1, `a db is named ${JSON.stringify(name)} already`);
+    if (made.has(name)) throw call.wrong(1, `a db is named ${JSON.stringify(name)} already`);
+    made.add(name);
     counters.create({ name, window, windows, fields });
   };
   return [

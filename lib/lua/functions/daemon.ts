@@ -1,7 +1,7 @@
 /** Functions that configure the daemon: listeners, access, control socket, limits. */
 import { resolve } from "node:path";
 
-import { formatAddress, parseAddress } from "../../address/address.ts";
+import { formatAddress, parseAddress, unmapAddress } from "../../address/address.ts";
 import { readGroupMask } from "../../address/netmask-group.ts";
 import type { Config } from "../../config.ts";
 import { KEY_BYTES, parseKey } from "../../control/key.ts";
@@ -9,8 +9,9 @@ import type { Log } from "../../log/log.ts";
 import type { Listener } from "../../net/listener.ts";
 import { TlsError } from "../../net/tls-library.ts";
 import { readTlsOptions } from "../../net/tls-options.ts";
-import type { Tls } from "../../net/tls.ts";
+import type { Tls, TlsFiles } from "../../net/tls.ts";
 import { toText } from "../../text/byte-string.ts";
+import { quoted } from "../../text/quoted.ts";
 import type { Call, HostFunction } from "../call.ts";
 import type { Complaints } from "../complaints.ts";
 import { LuaError, type LuaValue } from "../state.ts";
@@ -132,18 +133,21 @@ function readEndpoint(call: Call, position: number, defaultPort?: number): Liste
   const port = address?.port ?? defaultPort;
   if (!address || port === undefined) {
     const example = "an IP address and port such as 127.0.0.1:8084 or [::1]:8084";
-    throw call.wrong(position, `${example} expected, got ${JSON.stringify(text)}`);
+    throw call.wrong(position, `${example} expected, got ${quoted(text)}`);
   }
-  return { hostname: formatAddress(address.bytes), port };
+  return { hostname: formatAddress(unmapAddress(address.bytes)), port };
 }
 
 /** Arguments 3 to 5 of addListener. @throws {LuaError} when nothing can be served with them */
 function readTls(call: Call, directory: string, log: Log): Tls {
-  const files = { certificate: resolve(directory, call.text(3)), key: resolve(directory, call.text(4)) };
+  const files: TlsFiles = { certificate: resolve(directory, call.text(3)), key: resolve(directory, call.text(4)) };
   const table = call.has(5) ? call.table(5) : [];
   const text = (value: LuaValue): string => (typeof value === "string" ? toText(value) : String(value));
   try {
-    const { options, notes } = readTlsOptions([...table].map(([name, value]) => [text(name), text(value)]));
+    const { options, clientAuthorities, notes } = readTlsOptions(
+      [...table].map(([name, value]) => [text(name), text(value)]),
+    );
+    if (clientAuthorities !== undefined) files.clientAuthorities = resolve(directory, clientAuthorities);
     const where = call.where();
     for (const note of notes) log.info(`${where}addListener: ${note}`);
     return { files, options, where };

@@ -5,6 +5,7 @@ import type { GeoIPDatabases } from "../../geoip/geoip-databases.ts";
 import type { GeoIPDatabase, Path } from "../../geoip/geoip.ts";
 import type { Log } from "../../log/log.ts";
 import { type ByteString, toByteString, toText } from "../../text/byte-string.ts";
+import { quoted } from "../../text/quoted.ts";
 import type { Call, HostFunction, Returned } from "../call.ts";
 import type { Complaints } from "../complaints.ts";
 import type { ConsoleOutput } from "../console-output.ts";
@@ -104,6 +105,7 @@ export function geoipLookups(databases: GeoIPDatabases, { tellOnce }: Complaints
   });
 
   return {
+    has_database: { name: "hasGeoIP2DB", body: (call) => databases.all.has(call.text(1)) },
     /** Answers the number of a name, -1 for one that is not known. */
     get_database: {
       name: "getGeoIP2DB",
@@ -111,7 +113,7 @@ export function geoipLookups(databases: GeoIPDatabases, { tellOnce }: Complaints
       body(call) {
         const name = call.text(1);
         if (!databases.all.has(name)) {
-          tellOnce(`getGeoIP2DB: no database is named ${JSON.stringify(name)}: newGeoIP2DB() opens one`);
+          tellOnce(`getGeoIP2DB: no database is named ${quoted(name)}: newGeoIP2DB() opens one`);
           return -1;
         }
         let number = numbers.get(name);

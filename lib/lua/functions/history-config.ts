@@ -66,6 +66,7 @@ function readSettings(call: Call): HistorySettings {
     place,
     retention: seconds("retention", 60, LONGEST),
     unused: seconds("unused", 60, LONGEST),
+    round: DEFAULTS.round,
     maxSize: readSize(call, given.get("max_size")),
     batch: seconds("batch", 1, LONGEST_BATCH),
     timeout: seconds("timeout", 1, LONGEST_TIMEOUT),

@@ -1,5 +1,6 @@
 /** Background functions and when they run. */
 import type { Config } from "../../config.ts";
+import { quoted } from "../../text/quoted.ts";
 import { nextCronTime } from "../../time/cron.ts";
 import { parseDuration, type Schedule, type Timing } from "../../time/schedule.ts";
 import type { Call, HostFunction } from "../call.ts";
@@ -9,9 +10,7 @@ import { LuaError, type LuaState } from "../state.ts";
 
 /** Says that the function of a schedule does not exist; undefined when it does. */
 export const unknownFunction = ({ name }: Schedule, { background }: Policy): string | undefined =>
-  background.has(name)
-    ? undefined
-    : `no background function is named ${JSON.stringify(name)}: setBackground() makes one`;
+  background.has(name) ? undefined : `no background function is named ${quoted(name)}: setBackground() makes one`;
 
 /** In the configuration a schedule may come before the function that it names; on the console it may not. */
 export function scheduleFunctions(config: Config, policy: Policy, state: LuaState): HostFunction[] {
@@ -40,10 +39,7 @@ export function scheduleFunctions(config: Config, policy: Policy, state: LuaStat
         try {
           nextCronTime(expression, 0);
         } catch (error) {
-          throw call.wrong(
-            1,
-            `cron expression expected, got ${JSON.stringify(expression)}: ${(error as Error).message}`,
-          );
+          throw call.wrong(1, `cron expression expected, got ${quoted(expression)}: ${(error as Error).message}`);
         }
         add(call, { kind: "cron", expression });
       },
@@ -56,7 +52,7 @@ export function scheduleFunctions(config: Config, policy: Policy, state: LuaStat
         const seconds = parseDuration(text);
         if (!seconds) {
           const example = "duration above 0 such as 00:05:00 (hours, minutes, seconds)";
-          throw call.wrong(1, `${example} expected, got ${JSON.stringify(text)}`);
+          throw call.wrong(1, `${example} expected, got ${quoted(text)}`);
         }
         add(call, { kind: "interval", seconds });
       },
@@ -70,7 +66,7 @@ export const durationToSeconds = ({ tell }: Complaints): HostFunction => ({
   body(call) {
     const text = call.text(1);
     const seconds = parseDuration(text);
-    if (seconds === undefined) tell(`durationToSeconds: not a duration: ${JSON.stringify(text)}`);
+    if (seconds === undefined) tell(`durationToSeconds: not a duration: ${quoted(text)}`);
     return seconds ?? 0;
   },
 });

@@ -2,6 +2,7 @@
 import type { Config } from "../../config.ts";
 import type { Stats } from "../../stats/stats.ts";
 import { copyOf } from "../../text/byte-string.ts";
+import { quoted } from "../../text/quoted.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { Call, HostFunction } from "../call.ts";
 import type { Complaints } from "../complaints.ts";
@@ -18,7 +19,7 @@ export const incCustomStat = (config: Config, stats: Stats, clock: Clock, { tell
   body(call) {
     const name = nameOf(call);
     if (config.customStats.has(name)) stats.custom.of(name).add(clock.monotonic());
-    else tellOnce(`incCustomStat: no custom stat is named ${JSON.stringify(name)}: addCustomStat() declares one`);
+    else tellOnce(`incCustomStat: no custom stat is named ${quoted(name)}: addCustomStat() declares one`);
   },
 });
 

@@ -25,7 +25,7 @@ const TEXT_KEYS = [
   "key",
   "num_conns",
 ];
-const KEYS = [...TEXT_KEYS, "headers", "verify"];
+export const WEBHOOK_KEYS = [...TEXT_KEYS, "headers", "verify"];
 /** What cannot stand in a header. */
 const UNFIT_FOR_HEADERS = /[\x00-\x1f\x7f]/;
 /** What begins a url with a host; user and password are what stands before the last at-sign of the second part. */
@@ -35,28 +35,56 @@ const MOST_ATTEMPTS = 1000;
 /** Seconds; more than an hour is no answer any more. */
 const LONGEST_TIMEOUT = 3600;
 
-type Refuse = (key: string, problem: string) => LuaError;
+export type Refuse = (key: string, problem: string) => LuaError;
 
-interface ReadOptions {
-  log: Log;
+/** What the keys of a webhook are read from. */
+export interface HookSource {
+  id: number;
+  nameBytes: ByteString;
+  table: LuaTable;
+  /** Begins messages: the function, and the name. */
+  shown: string;
+  /** `file:line: ` of the call. */
+  where: string;
   /** What relative paths are relative to. */
   directory: string;
 }
 
-/** @throws {LuaError} that names hook and key */
-export function readHook(call: Call, id: number, { log, directory }: ReadOptions): WebHook {
+/** The first argument: what a webhook or channel is called. @param taken those that there are */
+export function readName(call: Call, caller: string, taken: readonly WebHook[]): ByteString {
   const nameBytes = call.bytes(1);
   const name = toText(nameBytes);
   if (name === "" || UNFIT_FOR_HEADERS.test(name)) throw call.wrong(1, "name that can stand in a header expected");
-  const shown = `addCustomWebHook: webhook ${JSON.stringify(name)}`;
-  const refuse: Refuse = (key, problem) => new LuaError(`${shown}: key '${key}' ${problem}`);
-  const table = call.table(2, 2);
+  const other = taken.find((hook) => hook.name === name);
+  if (!other) return nameBytes;
+  const kind = other.channel === undefined ? "a webhook" : "an alert channel";
+  throw new LuaError(`${caller}: ${kind} is named ${JSON.stringify(name)} already`);
+}
+
+export const refuseFor =
+  (shown: string): Refuse =>
+  (key, problem) =>
+    new LuaError(`${shown}: key '${key}' ${problem}`);
+
+/** Warns of keys that nobody knows, as the reference's configurations may have them. */
+export function tellUnknownKeys(table: LuaTable, shown: string, log: Log): void {
   for (const key of table.keys()) {
     const text = typeof key === "string" ? toText(key) : String(key);
-    if (!KEYS.includes(text)) log.warn(`${shown}: unknown key '${text}' is ignored`);
+    if (!WEBHOOK_KEYS.includes(text)) log.warn(`${shown}: unknown key '${text}' is ignored`);
   }
+}
+
+/**
+ * @param ownUrl of a receiver that is not named by `url`
+ * @throws {LuaError} that names hook and key
+ */
+export function readHook(source: HookSource, ownUrl?: string): WebHook {
+  const { id, nameBytes, table, shown, where, directory } = source;
+  const name = toText(nameBytes);
+  const refuse = refuseFor(shown);
   const texts = readTexts(table, refuse);
-  const { url, credentials } = readUrl(texts.get("url"), refuse);
+  const { url, credentials } =
+    ownUrl === undefined ? readUrl(texts.get("url"), refuse) : { url: ownUrl, credentials: undefined };
   const basicAuth = texts.get("basic-auth") ?? credentials;
   const bearer = texts.get("bearer");
   if (basicAuth !== undefined && bearer !== undefined)
@@ -75,7 +103,7 @@ export function readHook(call: Call, id: number, { log, directory }: ReadOptions
     kafka: texts.get("kafka") === "true",
     maxAttempts: readAttempts(texts.get("max_attempts"), refuse),
     timeout: readTimeout(texts.get("timeout"), refuse),
-    tls: readTls(table, texts, { directory, where: call.where(), shown }),
+    tls: readTls(table, texts, { directory, where, shown }),
   };
   return { ...hook, headers: readOwnHeaders(hook, table.get("headers" as ByteString), refuse) };
 }

@@ -1,14 +1,13 @@
 /** Custom webhooks: registering them, sending, and what the console shows of them. */
 import type { Log } from "../../log/log.ts";
-import { toByteString } from "../../text/byte-string.ts";
+import { toByteString, toText } from "../../text/byte-string.ts";
 import { formatDeadLetters, formatHooks, formatQueue } from "../../webhooks/console.ts";
 import type { WebHookDelivery, WebHookSink } from "../../webhooks/delivery.ts";
 import type { WebHookSettings } from "../../webhooks/settings.ts";
 import type { HostFunction } from "../call.ts";
 import type { Complaints } from "../complaints.ts";
 import type { ConsoleOutput } from "../console-output.ts";
-import { LuaError } from "../state.ts";
-import { readHook } from "./webhook-keys.ts";
+import { readHook, readName, tellUnknownKeys } from "./webhook-keys.ts";
 
 const MOST = 1_000_000;
 /** Characters of a name that a policy made up. */
@@ -20,11 +19,12 @@ export function webhookConfiguration(settings: WebHookSettings, log: Log, direct
     {
       name: "addCustomWebHook",
       body(call) {
-        const name = call.text(1);
-        if (settings.hooks.some((hook) => hook.name === name)) {
-          throw new LuaError(`addCustomWebHook: a webhook is named ${JSON.stringify(name)} already`);
-        }
-        settings.hooks.push(readHook(call, settings.hooks.length + 1, { log, directory }));
+        const nameBytes = readName(call, "addCustomWebHook", settings.hooks);
+        const shown = `addCustomWebHook: webhook ${JSON.stringify(toText(nameBytes))}`;
+        const table = call.table(2, 2);
+        tellUnknownKeys(table, shown, log);
+        const id = settings.hooks.length + 1;
+        settings.hooks.push(readHook({ id, nameBytes, table, shown, where: call.where(), directory }));
       },
     },
     { name: "setNumWebHookThreads", body: (call) => void (settings.threads = call.integer(1, 1, MOST)) },
@@ -45,6 +45,10 @@ export const runCustomWebHook = (
     const name = call.text(1);
     const data = call.bytes(2);
     const hook = settings.hooks.find((candidate) => candidate.name === name);
+    if (hook?.channel !== undefined) {
+      tell(`runCustomWebHook: ${JSON.stringify(name)} is an alert channel: alert{} sends to it`);
+      return;
+    }
     if (hook) {
       const problem = sink.send(hook, data);
       if (problem) tellOnce(problem);

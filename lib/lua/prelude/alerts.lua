@@ -2,6 +2,7 @@
 local host, waiting, console, wrong_type, class_of = ...
 local type, next, tostring, error = type, next, tostring, error
 local raise, decided, list, show = host.raise, waiting.decided, waiting.getAlerts, waiting.showAlerts
+local summarize, test = host.summarize, waiting.testAlertChannel
 local allowed, print = console.allowed, console.print
 
 local DEEPEST = 10 -- the host refuses what is deeper
@@ -46,4 +47,13 @@ function showAlerts(n, filter)
   if type(n) == "table" then n, filter = nil, n end
   if filter ~= nil and type(filter) ~= "table" then wrong_type(filter, "table", 2, "showAlerts", 2) end
   print(show(plain(filter or {}, "showAlerts"), n))
+end
+
+function sendSummary(fields)
+  if type(fields) ~= "table" then wrong_type(fields, "table", 1, "sendSummary", 2) end
+  summarize(plain(fields, 1))
+end
+
+function testAlertChannel(name)
+  if allowed("testAlertChannel") then print(test(name)) end
 end

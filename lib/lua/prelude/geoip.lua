@@ -8,6 +8,9 @@ function getGeoIP2DB(...)
   return setmetatable({ host.get_database(...) }, database_class)
 end
 
+-- Whether newGeoIP2DB has opened one of this name.
+hasGeoIP2DB = host.has_database
+
 local function city_record(country_code, country_name, region, city, postal_code, continent_code, latitude, longitude)
   return {
     country_code = country_code or "",

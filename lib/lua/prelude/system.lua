@@ -10,14 +10,11 @@ for name, library, field, instead in gmatch(host.unavailable(), "((%w+)%.(%w+)):
   end
 end
 
--- All reports would wait for the command.
+local execute = os.execute
+
 function os.execute(command)
   if command == nil then return false end -- "there is no shell"
-  error("'execute' not supported", 2)
-end
-
-function io.popen()
-  error("'popen' not supported", 2)
+  return execute()
 end
 
 os.clock, os.getenv = host.clock, host.getenv

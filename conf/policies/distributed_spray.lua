@@ -1,0 +1,58 @@
+-- distributed_spray: many networks try many logins, a few passwords each, so that no network and no login stands out. Severity
+-- high, one alert an hour for the site.
+--
+-- Counted are failures of logins that have never succeeded from the network, within a quarter of an hour. The first four bounds
+-- are those of Elastic's rule for the same; a hash of a password is compared within one login only, as Dovecot hashes the login
+-- into it.
+local median = require("policies.internal.median")
+
+local options = {
+  attempts = 25, -- of the site
+  networks = 5, -- from which they come
+  logins = 8, -- at which they aim
+  attempts_a_login = 5, -- in the mean; more are brute force
+  -- How many times the median absolute deviation the attempts must be above the median of this quarter hour of the last
+  -- 7 days: a site whose users mistype a lot has its own usual.
+  deviations = 6,
+}
+
+local NOW, USUAL = "policies_distributed_15m", "policies_distributed_usual"
+local QUARTERS, DAYS = 96, 7
+
+local function start()
+  newStringStatsDB(NOW, 60, 16, { attempts = "int", networks = "hll", logins = "hll" })
+  newStringStatsDB(USUAL, 900, QUARTERS * DAYS + 1, { attempts = "int" })
+end
+
+-- Attempts in this quarter hour of the days before.
+local function usual()
+  local windows = getStringStatsDB(USUAL):twGetWindows("site", "attempts")
+  local values = {}
+  for day = 1, DAYS do values[day] = windows[1 + day * QUARTERS] or 0 end
+  return median.of(values)
+end
+
+local function report(lt, about, opts)
+  if not about.guess or about.late or lt.login == "" or about:seen("address", about.network) then return end
+  local db = getStringStatsDB(NOW)
+  db:twAdd("site", "attempts", 1)
+  db:twAdd("site", "networks", about.network)
+  db:twAdd("site", "logins", lt.login)
+  getStringStatsDB(USUAL):twAdd("site", "attempts", 1)
+  local attempts = db:twGet("site", "attempts")
+  if attempts < opts.attempts then return end
+  local networks, logins = db:twGet("site", "networks"), db:twGet("site", "logins")
+  if networks < opts.networks or logins < opts.logins or attempts > opts.attempts_a_login * logins then return end
+  local middle, deviation = usual()
+  if attempts <= middle + opts.deviations * deviation then return end
+  about:alert {
+    type = "distributed_spray",
+    severity = "high",
+    message = string.format("distributed spray: %d attempts at %d logins from %d networks within 15 minutes", attempts, logins, networks),
+    key = "distributed_spray",
+    cooldown = "1h",
+    evidence = { attempts = attempts, networks = networks, logins = logins, usual = middle, deviation = deviation },
+  }
+end
+
+return { options = options, needs = { history = true }, start = start, report = report }

@@ -1,0 +1,24 @@
+-- dormant_account: a success after a long silence. Severity medium.
+local options = {
+  silence = "180d", -- half a year: a term abroad, a parental leave
+}
+
+local function report(lt, about, opts)
+  if not lt.success or lt.login == "" then return end
+  local last = about:all("day").last
+  if not last or lt.t - last < opts.silence then return end
+  -- Another daemon may know better.
+  last = about:all("day", true).last
+  if not last or lt.t - last < opts.silence then return end
+  about:alert {
+    type = "dormant_account",
+    severity = "medium",
+    login = lt.login,
+    remote = lt.remote,
+    key = "dormant_account\0" .. lt.login,
+    cooldown = "1h",
+    evidence = { days = math.floor((lt.t - last) / 86400), last_seen = last },
+  }
+end
+
+return { options = options, needs = { history = true }, report = report }
