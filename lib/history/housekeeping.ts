@@ -6,7 +6,7 @@ import type { HistorySettings } from "./settings.ts";
 import { HOUR } from "./sql.ts";
 
 /** Milliseconds from one round to the next, and between the pieces of one. */
-const ROUND = 60_000;
+const ROUND = 600_000;
 const PAUSE = 10;
 /** Rows of a piece: few milliseconds. */
 const PIECE = 200;
