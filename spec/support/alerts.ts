@@ -104,7 +104,7 @@ export async function startAlerts({
     metrics,
     host,
     history: () => history,
-    sink: { raised: (alert) => told!.push(alert), ended: (alert) => finals!.push(alert) },
+    sink: { raised: (alert) => told!.push(alert), ended: (alert) => finals!.push(alert), summarized: () => {} },
     keeps: () => true,
   });
   await alerts.open();
