@@ -8,6 +8,7 @@ local options = {
   list = false,
 }
 
+local KINDS = { "tor", "vpn", "hosting" } -- what an address is of several it is first
 local SEVERITIES = { tor = "medium", vpn = "low", hosting = "low" }
 local groups = {} -- of the list, by kind
 
@@ -34,16 +35,16 @@ local function start(opts)
 end
 
 local function kind_of(lt, about)
-  for kind, group in pairs(groups) do
-    if group:match(lt.remote) then return kind end
+  for _, kind in ipairs(KINDS) do
+    if groups[kind] and groups[kind]:match(lt.remote) then return kind end
   end
-  return about.anonymous
+  return SEVERITIES[about.anonymous] and about.anonymous
 end
 
 local function report(lt, about, opts)
   if not lt.success or lt.login == "" then return end
   local kind = kind_of(lt, about)
-  if not kind or about:seen("address", about.network, lt.t - opts.own_network) then return end
+  if not kind or about:seen("address", about.network, about.t - opts.own_network) then return end
   about:alert {
     type = "anonymous_network",
     severity = SEVERITIES[kind],

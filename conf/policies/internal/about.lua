@@ -7,7 +7,7 @@
 --   about.late                its time lags the clock: stored and learnt, and not judged by what counts
 --   about.country, asn        nil where they are not known
 --   about.place               { latitude =, longitude =, radius = } in degrees and km, or nil
---   about.anonymous           "tor", "vpn", "hosting", or nil
+--   about.anonymous           "tor", "vpn", "hosting", "proxy", or nil
 --   about.device, browser, os, device_type   names without versions, nil where there is none
 --   about:alert(fields)       raises an alert as alert{} does, for the policy that sees the report
 --   about:seen(…), all(…)     what is known of the login, see profile.lua
@@ -66,6 +66,16 @@ function reports.network_of(address)
   return newNetmaskFromCA(address, (address:isIPv4() or address:isMappedIPv4()) and 24 or 64):toStringNetwork()
 end
 
+-- Flags of MaxMind's Anonymous IP database, what tells most first. The last one is set with each of the others.
+local ANONYMOUS = {
+  { kind = "tor", flag = "is_tor_exit_node" },
+  { kind = "vpn", flag = "is_anonymous_vpn" },
+  { kind = "hosting", flag = "is_hosting_provider" },
+  { kind = "proxy", flag = "is_public_proxy" },
+  { kind = "proxy", flag = "is_residential_proxy" },
+  { kind = "proxy", flag = "is_anonymous" },
+}
+
 local function look_up(address, now)
   local found = { network = reports.network_of(address), at = now }
   local city, asn, anonymous = databases.city, databases.asn, databases.anonymous
@@ -86,9 +96,8 @@ local function look_up(address, now)
     if number ~= 0 then found.asn = number end
   end
   if anonymous then
-    for _, kind in ipairs({ "tor", "vpn", "hosting" }) do
-      local flag = kind == "tor" and "is_tor_exit_node" or kind == "vpn" and "is_anonymous_vpn" or "is_hosting_provider"
-      if not found.anonymous and anonymous:lookupBoolValue(address, { flag }) then found.anonymous = kind end
+    for _, one in ipairs(ANONYMOUS) do
+      if not found.anonymous and anonymous:lookupBoolValue(address, { one.flag }) then found.anonymous = one.kind end
     end
   end
   return found
@@ -166,7 +175,6 @@ function reports.check_days(opts)
 end
 
 -- Stores a report, and learns from a success what is usual.
-
 function reports.learn(lt, about)
   if not store then return end
   local place = about.place
@@ -187,7 +195,7 @@ function reports.learn(lt, about)
     os = about.os,
     device_type = about.device_type,
     day = math.floor(about.t / 86400) % reports.DAYS,
-    place = place and string.format("%.2f %.2f %d", place.latitude, place.longitude, place.radius),
+    place = place and not about.anonymous and string.format("%.2f %.2f %d", place.latitude, place.longitude, place.radius) or nil,
   }
   store:learn(lt.login, values, about.t)
   profile.learnt(lt.login, values, about.t)
