@@ -128,8 +128,8 @@ local function use(list)
   local for_all, names = read_list(list)
   local networks
   shared, networks = filters.for_all(for_all)
-  reports.start(for_all.geoip)
   for name, given in pairs(names) do used[#used + 1] = read_policy(name, given) end
+  reports.start(for_all.geoip)
   table.sort(used, function(a, b)
     local i, j = LAST[a.name] or 0, LAST[b.name] or 0
     if i ~= j then return i < j end
