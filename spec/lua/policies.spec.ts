@@ -53,6 +53,7 @@ const refused: [list: string, problem: string][] = [
     "dormant_account: option 'silence' must be a duration such as 30s, 15m, 24h or 90d",
   ]),
   ["{ risk = { threshold = true } }", "risk: option 'threshold' must be a number above 0"],
+  ["{ anonymous_network = { list = true } }", "anonymous_network: option 'list' must be the name of a file"],
   ["{ mine = { report = 5 } }", "mine: option 'report' must be a function"],
   [
     "{ mine = { report = print, ingore = {} } }",
@@ -89,6 +90,20 @@ describe("policies.use", () => {
     ['{ daily_summary = { at = "at noon" } }', /spec\.conf:1: policies\.use: .*cronScheduleBackgroundFunc/],
   ])("ends a start: %s", async (list, problem) => {
     const { errors } = await check(`${FIND}${MEMORY}require("policies").use(${list})`);
+    expect(errors).toEqual([expect.stringMatching(problem)]);
+  });
+
+  test.each([
+    ["192.0.2.1\n192.0.2.1/99 vpn\n", /:1: policies\.use: anonymous_network: option 'list' .*exits:2: no network: 192/],
+    ["# Tor's\n\n192.0.2.1 onion", /option 'list' .*exits:3: tor, vpn or hosting expected, got onion/],
+    [undefined, /option 'list' cannot be used: .*exits: No such file/],
+  ])("ends a start for a list of networks that is wrong, with its line: %j", async (content, problem) => {
+    using folder = temporaryFolder();
+    const list = join(folder.path, "exits");
+    if (content !== undefined) writeFileSync(list, content);
+    const { errors } = await check(
+      `${FIND}${MEMORY}require("policies").use({ anonymous_network = { list = "${list}" } })`,
+    );
     expect(errors).toEqual([expect.stringMatching(problem)]);
   });
 
