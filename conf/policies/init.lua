@@ -24,7 +24,7 @@ local RANKS = { low = 1, medium = 2, high = 3, critical = 4 }
 local used = {} -- { name =, policy =, options =, filter = }, in the order in which they see reports
 local shared -- the filter for all
 local called = false
-local skipping = {} -- by name, why a policy that could not work was last skipped
+local skipping = {} -- names of policies that could not work when they were asked last
 
 -- Policies that learn from what the others have raised, or attach something to it, come last, however they are listed.
 local LAST = { account_risk = 2, daily_summary = 1 }
@@ -78,8 +78,8 @@ end
 
 local function skip(one, why)
   incCustomStat("policies_skipped")
-  if skipping[one.name] == why then return end
-  skipping[one.name] = why
+  if skipping[one.name] then return end
+  skipping[one.name] = true
   warnLog("Policy is skipped", { policy = one.name, why = why })
 end
 

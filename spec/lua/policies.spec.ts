@@ -1,5 +1,5 @@
 /** The ready-made policies together: what a configuration may say of them, whom they see, and what they do without a history. */
-import { describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -238,18 +238,21 @@ test("what is remembered of a million logins is bounded, and what is used stays"
 });
 
 describe.skipIf(noPostgres !== "")(`daemons with a history on a server${noPostgres}`, () => {
+  let server: PostgresServer;
+  beforeAll(async () => void (server = await PostgresServer.start()), 60_000);
+  afterAll(() => server[Symbol.asyncDispose]());
   const report = (login: string, more: object): object => ({ login, remote: "81.2.69.142", success: true, ...more });
   const configuration = (list: string, url: string): string => `
     addListener("127.0.0.1:0", false, "", "", {}) setWebserverPassword("super")
     ${using(list, `${CITY}history = newHistory("${url}", { batch = "1s", timeout = "1s" }) `)}
     setCustomEndpoint("known", function(args) return true, { n = #assert(getHistory():known("joe", "country")) } end)`;
+  const SITES_OWN = 'mine = { report = function(lt, about) about:alert({ type = "mine", login = lt.login }) end }';
   const until = async (condition: () => Promise<boolean> | boolean): Promise<void> => {
     while (!(await condition())) await Bun.sleep(20);
   };
 
   test("skip a policy while it is away, count that and say so once, and say when it works again", async () => {
-    await using server = await PostgresServer.start();
-    await using daemon = await startDaemon(configuration('"dormant_account"', await server.database()));
+    await using daemon = await startDaemon(configuration(`"dormant_account", ${SITES_OWN}`, await server.database()));
     const { logs, loaded } = daemon;
     const skipped = (): number => loaded.stats.custom.of("policies_skipped").all;
     const said = (text: string): number => logs.filter((line) => line.includes(text)).length;
@@ -259,6 +262,8 @@ describe.skipIf(noPostgres !== "")(`daemons with a history on a server${noPostgr
     for (let i = 0; i < 3; i++) await daemon.post("/?command=report", report(`away${i}`, {}));
     await until(() => skipped() === 3);
     expect(said('Policy is skipped: policy="dormant_account" why="history')).toBe(1);
+    // What needs no history goes on.
+    await until(() => said('login="away2" message="mine: away2"') === 1);
     await server.resume();
     for (let i = 0; said("Policy works again") === 0; i++) {
       await daemon.post("/?command=report", report(`back${i}`, {}));
@@ -268,7 +273,6 @@ describe.skipIf(noPostgres !== "")(`daemons with a history on a server${noPostgr
   }, 60_000);
 
   test("ask what another daemon has learnt before an alert is raised", async () => {
-    await using server = await PostgresServer.start();
     const url = await server.database();
     await using one = await startDaemon(configuration('"new_country"', url));
     await using other = await startDaemon(configuration('"new_country"', url));
