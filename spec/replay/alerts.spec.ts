@@ -38,6 +38,7 @@ describe("passes when it holds:", () => {
     ["severity and policy", "alerts: [{ severity: high }, { severity: low, policy: counts }]"],
     ["the message", "alerts: [{ message: 'seen: joe from 192.0.2.1' }, { message: 'third: joe' }]"],
     ["a part of the evidence", "alerts: [{ evidence: { deep: { a: b } } }, {}]"],
+    ["how often it was raised in the end", "alerts: [{ count: 5 }, { count: 1 }]"],
     ["counts", "alert_counts: { seen: 1, third: 1, spray: 0 }"],
     ["silence", "no_alerts: [spray, new_country]"],
   ])("%s", async (_, expectation) => {
@@ -55,6 +56,7 @@ describe("fails when it does not:", () => {
     ["another login", "alerts: [{ login: ann }, {}]", "expect.alerts[0].login", '"ann"', '"joe"'],
     ["an address that it has not", "alerts: [{}, { remote: 192.0.2.1 }]", "alerts[1].remote", '"192.0.2.1"', "nothing"],
     ["other evidence", "alerts: [{ evidence: { n: 2 } }, {}]", "alerts[0].evidence.n", "2", "1"],
+    ["another count", "alerts: [{ count: 4 }, {}]", "alerts[0].count", "4", "5"],
     ["a count", "alert_counts: { seen: 2 }", "expect.alert_counts.seen", "2", "1"],
     ["a count of nothing", "alert_counts: { spray: 1 }", "expect.alert_counts.spray", "1", "0"],
     ["no silence", "no_alerts: [spray, seen]", "expect.no_alerts", "no alert seen", "1, the first: seen"],
