@@ -1,6 +1,8 @@
 -- anonymous_network: a login's first success in a while from Tor (severity medium), a VPN or a hosting network (low).
 --
 -- They are told by MaxMind's Anonymous IP database, or by a file.
+local refuse = require("policies.internal.options").refuse
+
 local options = {
   -- How long a network is known to the login.
   own_network = "30d",
@@ -12,19 +14,24 @@ local KINDS = { "tor", "vpn", "hosting" } -- what an address is of several it is
 local SEVERITIES = { tor = "medium", vpn = "low", hosting = "low" }
 local groups = {} -- of the list, by kind
 
+local function check(opts)
+  if opts.list and type(opts.list) ~= "string" then return "list", "must be the name of a file" end
+end
+
 local function read(path)
+  local function wrong(problem) refuse("anonymous_network", "list", "cannot be used: " .. problem) end
   local file, problem = io.open(path)
-  if not file then error("policies.use: anonymous_network: option 'list': " .. problem, 0) end
+  if not file then wrong(problem) end
   local number = 0
   for line in file:lines() do
     number = number + 1
     local network, kind = string.match(line, "^%s*([^%s#]+)%s*([^%s#]*)")
     if network then
       kind = kind == "" and "tor" or kind
-      if not SEVERITIES[kind] then error(string.format("%s:%d: tor, vpn or hosting expected, got %s", path, number, kind), 0) end
+      if not SEVERITIES[kind] then wrong(string.format("%s:%d: tor, vpn or hosting expected, got %s", path, number, kind)) end
       groups[kind] = groups[kind] or newNetmaskGroup()
       local ok = pcall(groups[kind].addMask, groups[kind], network)
-      if not ok then error(string.format("%s:%d: no network: %s", path, number, network), 0) end
+      if not ok then wrong(string.format("%s:%d: no network: %s", path, number, network)) end
     end
   end
   file:close()
@@ -60,4 +67,4 @@ local function needs(opts)
   return { history = true, anonymous = not opts.list }
 end
 
-return { options = options, needs = needs, start = start, report = report }
+return { options = options, needs = needs, check = check, start = start, report = report }

@@ -24,7 +24,7 @@ local RANKS = { low = 1, medium = 2, high = 3, critical = 4 }
 local used = {} -- { name =, policy =, options =, filter = }, in the order in which they see reports
 local shared -- the filter for all
 local called = false
-local skipping = {} -- by name, why a policy that could not work was last skipped
+local skipping = {} -- names of policies that could not work when they were asked last
 
 -- Policies that learn from what the others have raised, or attach something to it, come last, however they are listed.
 local LAST = { account_risk = 2, daily_summary = 1 }
@@ -78,8 +78,8 @@ end
 
 local function skip(one, why)
   incCustomStat("policies_skipped")
-  if skipping[one.name] == why then return end
-  skipping[one.name] = why
+  if skipping[one.name] then return end
+  skipping[one.name] = true
   warnLog("Policy is skipped", { policy = one.name, why = why })
 end
 
@@ -128,8 +128,8 @@ local function use(list)
   local for_all, names = read_list(list)
   local networks
   shared, networks = filters.for_all(for_all)
-  reports.start(for_all.geoip)
   for name, given in pairs(names) do used[#used + 1] = read_policy(name, given) end
+  reports.start(for_all.geoip)
   table.sort(used, function(a, b)
     local i, j = LAST[a.name] or 0, LAST[b.name] or 0
     if i ~= j then return i < j end

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 
 import type { AlertRecord } from "../history/alert-record.ts";
+import { keptText } from "../history/row.ts";
 import { type ByteString, toByteString, toText } from "../text/byte-string.ts";
 import type { CancelTimer, Clock } from "../time/clock.ts";
 import type { WebHookDelivery } from "../webhooks/delivery.ts";
@@ -10,7 +11,7 @@ import type { AlertSink } from "./alerts.ts";
 import { type AlertChannel, lets } from "./channel.ts";
 import { plainText, shorten } from "./formats/plain.ts";
 import { targetOf } from "./formats/wforce.ts";
-import { redact, redactionKey } from "./redaction.ts";
+import { redact, redactedName, redactionKey } from "./redaction.ts";
 
 /** Milliseconds between two times that Alertmanager is told of an alert: it forgets all at its restart. */
 const REPEAT = 4 * 60_000;
@@ -30,7 +31,7 @@ interface ChannelsOptions {
 export class AlertChannels implements AlertSink {
   private readonly randomKey = randomBytes(32);
   /** What has to be repeated, by the alert's id. */
-  private readonly repeated = new Map<string, CancelTimer>();
+  private readonly repeated = new Map<string, { login: ByteString | null; cancel: CancelTimer }>();
 
   constructor(private readonly options: ChannelsOptions) {}
 
@@ -40,7 +41,7 @@ export class AlertChannels implements AlertSink {
   }
 
   ended(alert: AlertRecord): void {
-    this.repeated.get(alert.id)?.();
+    this.repeated.get(alert.id)?.cancel();
     this.repeated.delete(alert.id);
     for (const channel of this.options.channels) {
       // What wforce blocks is blocked already.
@@ -53,7 +54,7 @@ export class AlertChannels implements AlertSink {
   }
 
   close(): void {
-    for (const cancel of this.repeated.values()) cancel();
+    for (const { cancel } of this.repeated.values()) cancel();
     this.repeated.clear();
   }
 
@@ -69,14 +70,29 @@ export class AlertChannels implements AlertSink {
     return outcome.kind === "delivered" ? `delivered${said}` : `not delivered: ${outcome.reason}${said}`;
   }
 
+  /** Repeats nothing about a login any more. @returns what it is called in what has been sent */
+  forget(login: ByteString): ByteString[] {
+    const kept = keptText(login);
+    for (const [id, { login: about, cancel }] of this.repeated) {
+      if (about !== kept) continue;
+      cancel();
+      this.repeated.delete(id);
+    }
+    return [toByteString(toText(kept)), redactedName(kept, this.redactionKey())];
+  }
+
+  private redactionKey(): Buffer {
+    const key = this.options.key();
+    return key ? redactionKey(key) : this.randomKey;
+  }
+
   private send(channel: AlertChannel, alert: AlertRecord, marks: Marks = {}): void {
     this.options.delivery.send(channel.hook, this.eventOf(channel, alert, marks));
   }
 
   /** What waits in the queue: the alert as JSON, redacted before it is kept. */
   private eventOf(channel: AlertChannel, alert: AlertRecord, { final, summary }: Marks = {}): ByteString {
-    const key = this.options.key();
-    const shown = channel.redact ? redact(alert, key ? redactionKey(key) : this.randomKey) : alert;
+    const shown = channel.redact ? redact(alert, this.redactionKey()) : alert;
     return toByteString(
       JSON.stringify({
         ...toJson(shown, final),
@@ -92,21 +108,21 @@ export class AlertChannels implements AlertSink {
     const mine = channels.filter((channel) => channel.kind === "alertmanager" && takes(channel, alert));
     this.repeated.delete(alert.id);
     if (mine.length === 0 || left <= REPEAT) return;
-    for (const [id, cancel] of this.repeated) {
+    for (const [id, { cancel }] of this.repeated) {
       if (this.repeated.size < MOST_REPEATED) break;
       cancel();
       this.repeated.delete(id);
     }
     const cancel = clock.after(REPEAT, () => {
-      for (const channel of mine) if (!this.waits(channel)) this.send(channel, alert);
+      for (const channel of mine) if (!this.fails(channel)) this.send(channel, alert);
       this.repeatLater(alert);
     });
-    this.repeated.set(alert.id, cancel);
+    this.repeated.set(alert.id, { login: alert.login, cancel });
   }
 
-  /** Whether something of a channel is not delivered yet: to repeat an alert behind it would fill the queue. */
-  private waits({ hook }: AlertChannel): boolean {
-    return this.options.delivery.events.queue.sizeOf(hook.name) > 0;
+  /** Whether a channel does not take what it is sent: to repeat an alert behind that would fill the queue. */
+  private fails({ hook }: AlertChannel): boolean {
+    return (this.options.delivery.events.queue.oldestOf(hook.name)?.attempts ?? 0) > 0;
   }
 }
 

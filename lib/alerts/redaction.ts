@@ -11,15 +11,16 @@ const LENGTH = 16;
 /** @param key of the console */
 export const redactionKey = (key: Uint8Array): Buffer => new Bun.CryptoHasher("sha256", key).update(PURPOSE).digest();
 
+/** A login or address as a hash. */
+export const redactedName = (name: ByteString, key: Buffer): ByteString =>
+  new Bun.CryptoHasher("sha256", key)
+    .update(Buffer.from(name, "latin1"))
+    .digest("hex")
+    .slice(0, LENGTH) as string as ByteString;
+
 /** The same alert with hashes for login and remote, a message of its own, and no evidence. */
 export function redact(alert: AlertRecord, key: Buffer): AlertRecord {
-  const hash = (text: ByteString | null): ByteString | null =>
-    text === null
-      ? null
-      : (new Bun.CryptoHasher("sha256", key)
-          .update(Buffer.from(text, "latin1"))
-          .digest("hex")
-          .slice(0, LENGTH) as string as ByteString);
+  const hash = (text: ByteString | null): ByteString | null => (text === null ? null : redactedName(text, key));
   const [login, remote] = [hash(alert.login), hash(alert.remote)];
   const message = messageOf({
     type: alert.type,

@@ -191,8 +191,9 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   engine.channels = isolation ? undefined : channels;
   engine.defineForStart(alertChannelConfiguration(config, { outgoing, clock, log, directory }));
   engine.elsewhere.set("counters", (login) => counters.forget(login));
-  engine.elsewhere.set("webhooks", (login) => webhooks.events.forget(login));
   engine.elsewhere.set("alerts", (login) => alerts.forget(keptText(login)));
+  // After the alerts, of which some may be on their way there.
+  engine.elsewhere.set("webhooks", (login) => webhooks.events.forget(login, ...channels.forget(login)));
   engine.define(runCustomWebHook(config.webhooks, isolation?.webhooks ?? webhooks, complaints));
   for (const definition of webhookConsole(webhooks, engine.output)) engine.defineForConfiguration(definition);
   try {

@@ -161,15 +161,15 @@ export class EventStore {
     return true;
   }
 
-  /** Removes events that mention somebody, waiting or dead; those in flight arrive. @returns how many */
-  async forget(name: ByteString): Promise<number> {
+  /** Removes events that mention somebody by any of these names, waiting or dead; those in flight arrive. @returns how many */
+  async forget(...names: ByteString[]): Promise<number> {
     let removed = 0;
     for (const [i, { entry, dead }] of [...this.all()].entries()) {
       // Others have their turn in between: there may be many.
       if (i % FORGET_AT_ONCE === FORGET_AT_ONCE - 1) await new Promise((resolve) => setImmediate(resolve));
       if (entry.inFlight || !(this.queue.has(entry) || dead)) continue;
       const body = entry.body ?? this.spool?.read(entry);
-      if (!body || !mentions(body, name)) continue;
+      if (!body || !mentions(body, names)) continue;
       if (this.remove(entry)) removed++;
     }
     if (removed > 0) this.spool?.scrub();

@@ -27,9 +27,9 @@ export class Queue implements Iterable<Entry> {
     return this.all.values();
   }
 
-  /** How many of one hook. */
-  sizeOf(hookName: string): number {
-    return this.shares.get(hookName)?.entries.size ?? 0;
+  /** Of one hook. */
+  oldestOf(hookName: string): Entry | undefined {
+    return this.shares.get(hookName)?.entries.first;
   }
 
   has(entry: Entry): boolean {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
 import Ajv from "ajv/dist/2020";
-import { SMTPServer } from "smtp-server";
 import { Webhook } from "standardwebhooks";
 
 import schema from "../../conf/alert.schema.json";
@@ -75,38 +74,6 @@ describe("an alert channel", () => {
     const { body, headers } = receiver.received[0]!;
     expect(JSON.parse(body)).toMatchObject({ ip: "192.0.2.1", expire_secs: 7200 });
     expect(headers.get("authorization")).toBe(`Basic ${btoa("wforce:pw")}`);
-  });
-
-  test("of kind mail sends one mail, to which a login adds no header and no recipient", async () => {
-    const mails: { to: string[]; text: string }[] = [];
-    const server = new SMTPServer({
-      authOptional: true,
-      disabledCommands: ["STARTTLS"],
-      onData(stream, { envelope }, done) {
-        let text = "";
-        stream.on("data", (part: Buffer) => (text += part.toString()));
-        stream.on("end", () => {
-          mails.push({ to: envelope.rcptTo.map(({ address }) => address), text });
-          done();
-        });
-      },
-    });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const { port } = server.server.address() as { port: number };
-    try {
-      await using daemon = await startDaemon(
-        `addAlertChannel("c", { kind = "mail", relay = "smtp://127.0.0.1:${port}", from = "a@example.org", to = { "b@example.org", "c@example.org" }, subject = "x %{login}" })`,
-      );
-      await raise(daemon);
-      expect(daemon.logs.filter((line) => line.includes("webhook c"))).toEqual([]);
-      expect(mails).toHaveLength(1);
-      expect(mails[0]!.to).toEqual(["b@example.org", "c@example.org"]);
-      expect(mails[0]!.text).not.toMatch(/^Bcc:/im);
-      expect(mails[0]!.text).toMatch(/^Subject: x @everyone /m);
-      expect(mails[0]!.text).toMatch(/^Message-ID: <[0-9a-f]{32}@example\.org>/m);
-    } finally {
-      await new Promise<void>((resolve) => server.close(() => resolve()));
-    }
   });
 
   test.each([

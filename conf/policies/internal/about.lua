@@ -137,7 +137,8 @@ function About:has_succeeded() return self:all("address").count > 0 end
 -- Whether enough is known of a login to call something unusual: for so many seconds, and successes on so many days.
 function About:is_known_for(seconds, days)
   local function is_enough(all) return all.first and all.count >= days and all.first <= self.t - seconds end
-  return is_enough(self:all("day")) or is_enough(self:all("day", true)) or false
+  local all, asked = self:all("day")
+  return is_enough(all) or not asked and is_enough(self:all("day", true)) or false
 end
 
 function reports.about(lt)

@@ -24,19 +24,19 @@ local function fetch(login, feature, now)
   return entry
 end
 
--- All values of a feature, asked within the last `age` seconds, or ever.
+-- All values of a feature, asked within the last `age` seconds, or ever; and whether it was asked just now.
 function profile.all(login, feature, now, age)
   local entry = known:get(key_of(login, feature))
   if entry and (not age or entry.asked <= now and now - entry.asked < age) then return entry end
-  return fetch(login, feature, now)
+  return fetch(login, feature, now), true
 end
 
 -- When a login had a value first and last, in a table, or nil; one that was seen before `since` counts as unknown. That it is
 -- unknown is no older than `age` seconds: other daemons learn, too.
 function profile.seen(login, feature, value, now, since, age)
-  local entry = profile.all(login, feature, now)
+  local entry, asked = profile.all(login, feature, now)
   local one = entry.values[value]
-  if not one or one.last < since then one = profile.all(login, feature, now, age).values[value] end
+  if not asked and (not one or one.last < since) then one = profile.all(login, feature, now, age).values[value] end
   return one and one.last >= since and one or nil
 end
 

@@ -140,6 +140,7 @@ function judge({ code, responseCode, message }: SmtpError): Outcome {
     const reason = `the relay refused user or password (${responseCode ?? "no answer"})`;
     return { kind: responseCode !== undefined && responseCode >= 500 ? "refused" : "failed", reason };
   }
+  if (code === "ETLS" && responseCode !== undefined) return { kind: "failed", reason: "the relay has no STARTTLS" };
   if (responseCode === undefined) {
     return { kind: "failed", reason: shorten(plainText(`the mail could not be sent: ${message}`), LONGEST_REASON) };
   }
