@@ -27,9 +27,8 @@ end
 
 local function report(lt, about, opts)
   if not about.guess or about.late or lt.login == "" then return end
-  local networks = about:all("address")
-  if networks.count > 0 and about:seen("address", about.network, lt.t - opts.own_network) then return end
-  local suffix = networks.count > 0 and "" or UNKNOWN
+  if about:seen("address", about.network, about.t - opts.own_network) then return end
+  local suffix = about:has_succeeded() and "" or UNKNOWN
   local short, long = getStringStatsDB(SHORT .. suffix), getStringStatsDB(LONG .. suffix)
   local evidence
   if lt.pwhash ~= "" then

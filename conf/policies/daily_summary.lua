@@ -1,5 +1,6 @@
 -- daily_summary: each morning what the day before had: alerts by type, the logins and networks with the most failures. It is no
 -- alert: it goes into the log, and to channels with summary = true.
+local history = require("policies.internal.history")
 local reports = require("policies.internal.about")
 
 local options = {
@@ -8,6 +9,7 @@ local options = {
 }
 
 local DAY = 86400
+local ALERTS = 1000 -- the newest, of which types are counted
 local ADDRESSES = 500 -- with the most failures, of which networks are made
 
 local function by_type(alerts)
@@ -44,21 +46,18 @@ local function line(title, list)
   return title .. ": " .. table.concat(parts, ", ")
 end
 
-local function summarise(opts)
-  local history = getHistory()
+local function scheduled(opts)
   local since = os.time() - DAY
-  local alerts, why = getAlerts({ since = since }, 1000)
   local filter = { success = false, since = since }
-  local logins, addresses
-  if alerts then logins, why = history:top("login", filter, opts.shown) end
-  if logins then addresses, why = history:top("remote", filter, ADDRESSES) end
-  if not addresses then error(why, 0) end
+  local alerts = history.answer(getAlerts({ since = since }, ALERTS))
+  local logins = history.answer(getHistory():top("login", filter, opts.shown))
+  local addresses = history.answer(getHistory():top("remote", filter, ADDRESSES))
   local types = by_type(alerts)
   local networks = first(by_network(addresses), opts.shown)
   sendSummary {
     type = "daily_summary",
     message = table.concat({
-      line("alerts of the last day", types),
+      line("alerts of the last day" .. (#alerts == ALERTS and " (the newest 1000)" or ""), types),
       line("most failures by login", logins),
       line("most failures by network", networks),
     }, "\n"),
@@ -66,9 +65,4 @@ local function summarise(opts)
   }
 end
 
-local function start(opts)
-  setBackground("policies_summary", function() summarise(opts) end)
-  cronScheduleBackgroundFunc(opts.at, "policies_summary")
-end
-
-return { options = options, needs = { history = true }, start = start }
+return { options = options, needs = { history = true }, scheduled = scheduled }

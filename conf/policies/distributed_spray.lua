@@ -3,7 +3,7 @@
 --
 -- Counted are failures of logins that have never succeeded from the network, within a quarter of an hour. The first four bounds
 -- are those of Elastic's rule for the same; a hash of a password is compared within one login only, as Dovecot hashes the login
--- into it.
+-- into it. Who mistypes and then gets in is taken out again: of a site that has just begun all logins are new.
 local median = require("policies.internal.median")
 
 local options = {
@@ -17,11 +17,13 @@ local options = {
 }
 
 local NOW, USUAL = "policies_distributed_15m", "policies_distributed_usual"
+local TRIED = "policies_distributed_tried" -- by login and network
 local QUARTERS, DAYS = 96, 7
 
 local function start()
   newStringStatsDB(NOW, 60, 16, { attempts = "int", networks = "hll", logins = "hll" })
   newStringStatsDB(USUAL, 900, QUARTERS * DAYS + 1, { attempts = "int" })
+  newStringStatsDB(TRIED, 60, 16, { attempts = "int" })
 end
 
 -- Attempts in this quarter hour of the days before.
@@ -32,9 +34,22 @@ local function usual()
   return median.of(values)
 end
 
+-- A login got in where it had failed. So many failures that no person has made them stay: with an account of their own nobody
+-- is to make room for a spray.
+local function forgive(key, opts)
+  local tried = getStringStatsDB(TRIED)
+  local attempts = tried:twGet(key, "attempts")
+  if attempts == 0 or attempts > opts.attempts_a_login then return end
+  tried:twReset(key)
+  for _, name in ipairs({ NOW, USUAL }) do getStringStatsDB(name):twSub("site", "attempts", attempts) end
+end
+
 local function report(lt, about, opts)
-  if not about.guess or about.late or lt.login == "" or about:seen("address", about.network) then return end
+  if about.late or lt.login == "" or not (about.guess or lt.success) or about:seen("address", about.network) then return end
+  local key = lt.login .. "\0" .. about.network
+  if lt.success then return forgive(key, opts) end
   local db = getStringStatsDB(NOW)
+  getStringStatsDB(TRIED):twAdd(key, "attempts", 1)
   db:twAdd("site", "attempts", 1)
   db:twAdd("site", "networks", about.network)
   db:twAdd("site", "logins", lt.login)

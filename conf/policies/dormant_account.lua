@@ -6,18 +6,20 @@ local options = {
 local function report(lt, about, opts)
   if not lt.success or lt.login == "" then return end
   local last = about:all("day").last
-  if not last or lt.t - last < opts.silence then return end
+  if not last or about.t - last < opts.silence then return end
   -- Another daemon may know better.
   last = about:all("day", true).last
-  if not last or lt.t - last < opts.silence then return end
+  if not last or about.t - last < opts.silence then return end
+  local days = math.floor((about.t - last) / 86400)
   about:alert {
     type = "dormant_account",
     severity = "medium",
     login = lt.login,
     remote = lt.remote,
+    message = string.format("dormant account: %s after %d days of silence", lt.login, days),
     key = "dormant_account\0" .. lt.login,
     cooldown = "1h",
-    evidence = { days = math.floor((lt.t - last) / 86400), last_seen = last },
+    evidence = { days = days, last_seen = last },
   }
 end
 

@@ -5,8 +5,10 @@
 --   setReport(policies.report)
 --
 -- Each policy is a file of its own beside this one; its options, with their defaults and the reasons for them, are at its
--- beginning. A function of a site's own is a policy, too: policies.use { mine = { report = function(lt, about) … end } }.
+-- beginning. A function of a site's own is a policy, too: policies.use { mine = { report = function(lt, about) … end } },
+-- which may have options, needs and start as they have; what about is, is in internal/about.lua.
 local filters = require("policies.internal.filters")
+local history = require("policies.internal.history")
 local options = require("policies.internal.options")
 local reports = require("policies.internal.about")
 
@@ -21,61 +23,131 @@ local RANKS = { low = 1, medium = 2, high = 3, critical = 4 }
 
 local used = {} -- { name =, policy =, options =, filter = }, in the order in which they see reports
 local shared -- the filter for all
-local skipping = {} -- by name, why a policy that could not work was last skipped
+local called = false
+local skipping = {} -- names of policies that could not work when they were asked last
 
 -- Policies that learn from what the others have raised, or attach something to it, come last, however they are listed.
 local LAST = { account_risk = 2, daily_summary = 1 }
 
-local function load_policy(name, given)
-  if type(given) == "table" and type(given.report) == "function" then return given, {} end
-  local ok, policy = pcall(require, "policies." .. name)
-  if not ok or type(policy) ~= "table" or policy.options == nil then
-    if not ok and not tostring(policy):find("not found", 1, true) then error(policy, 0) end
-    error("policies.use: there is no policy '" .. name .. "' (conf/policies has one file for each)", 3)
+-- What a site's own policy has.
+local OWN = { report = "function", options = "table", needs = "table", start = "function", ignore = "table", only = "table", vip = "table" }
+
+local function read_own(name, given)
+  local policy, filter = { options = {}, needs = given.needs, start = given.start, report = given.report }, {}
+  for key, value in pairs(given) do
+    if not OWN[key] then options.refuse(name, key, "is unknown: a policy of your own has report, options, needs, start, ignore, only, vip") end
+    if type(value) ~= OWN[key] then options.refuse(name, key, "must be a " .. OWN[key]) end
+    if key == "ignore" or key == "only" or key == "vip" then filter[key] = value end
   end
-  return policy, given
+  return { name = name, policy = policy, options = given.options or {}, filter = filters.new(name, filter) }
 end
 
--- Takes names of policies, and policies with options over their defaults. Called from the configuration, once.
-function policies.use(list)
-  if type(list) ~= "table" then error("policies.use: a table of policies expected", 2) end
-  if #used > 0 then error("policies.use: it has been called before: name all policies in one call", 2) end
+local function read_policy(name, given)
+  if type(given) ~= "table" then error(name .. ": a table of options expected", 0) end
+  if given.report ~= nil then return read_own(name, given) end
+  local module = "policies." .. name
+  local ok, policy = pcall(require, module)
+  if not ok and not tostring(policy):find("module '" .. module .. "' not found", 1, true) then error(policy, 0) end
+  if not ok or type(policy) ~= "table" or policy.options == nil then
+    error("there is no policy '" .. name .. "' (each has a file in the folder policies)", 0)
+  end
+  local read = options.read(name, policy.options, given)
+  if policy.check then
+    local option, problem = policy.check(read)
+    if option then options.refuse(name, option, problem) end
+  end
+  return { name = name, policy = policy, options = read, filter = filters.new(name, given) }
+end
+
+-- Takes the list apart: what is for all policies, and the options by name.
+local function read_list(list)
+  if type(list) ~= "table" then error("a table of policies expected", 0) end
   local for_all, names = {}, {}
   for key, value in pairs(list) do
     if FOR_ALL[key] then
       for_all[key] = value
     elseif type(key) == "number" then
-      if type(value) ~= "string" then error("policies.use: entry " .. key .. ": the name of a policy expected", 2) end
+      if type(value) ~= "string" then error("entry " .. key .. ": the name of a policy expected", 0) end
       names[value] = names[value] or {}
     elseif value ~= false then
       names[key] = value == true and {} or value
     end
   end
-  shared = filters.new("policies.use", for_all)
-  reports.start(for_all.geoip)
-  for name, given in pairs(names) do
-    if type(given) ~= "table" then error("policies.use: " .. tostring(name) .. ": a table of options expected", 2) end
-    local policy, own = load_policy(name, given)
-    local read = options.read(name, policy.options or {}, own)
-    used[#used + 1] = { name = name, policy = policy, options = read, filter = filters.new(name, own) }
+  return for_all, names
+end
+
+local function skip(one, why)
+  incCustomStat("policies_skipped")
+  if skipping[one.name] then return end
+  skipping[one.name] = true
+  warnLog("Policy is skipped", { policy = one.name, why = why })
+end
+
+-- Calls a function of a policy; a failure is its own. What is away is no failure.
+local function run(one, method, ...)
+  local answered = history.answered
+  local ok, problem = pcall(one.policy[method], ...)
+  if ok then
+    if skipping[one.name] and history.answered > answered then
+      infoLog("Policy works again", { policy = one.name })
+      skipping[one.name] = nil
+    end
+  elseif history.is_away(problem) then
+    skip(one, problem)
+  else
+    errorLog("Policy failed", { policy = one.name, error = tostring(problem) })
   end
+end
+
+-- Has a policy begin, unless it needs what is not there.
+local function start(one)
+  local policy, opts = one.policy, one.options
+  local needs = policy.needs
+  local missing = reports.missing(type(needs) == "function" and needs(opts) or needs)
+  one.silent = missing ~= nil
+  if missing then return infoLog("Policy is silent: it needs " .. missing, { policy = one.name }) end
+  if policy.start then policy.start(opts, policies) end
+  if policy.scheduled then
+    local name = "policies_" .. one.name
+    setBackground(name, function() run(one, "scheduled", opts) end)
+    cronScheduleBackgroundFunc(opts.at or policy.at, name)
+  end
+end
+
+-- Says where a filter names what no database tells.
+local function check_filter(name, filter)
+  for kind, need in pairs({ countries = "country", asns = "asn" }) do
+    local missing = filter:names(kind) and reports.missing({ [need] = true })
+    if missing then infoLog("Filter has no effect: " .. kind .. " needs " .. missing, { policy = name }) end
+  end
+end
+
+local function use(list)
+  if called then error("it has been called before: name all policies in one call", 0) end
+  called = true
+  local for_all, names = read_list(list)
+  local networks
+  shared, networks = filters.for_all(for_all)
+  for name, given in pairs(names) do used[#used + 1] = read_policy(name, given) end
+  reports.start(for_all.geoip)
   table.sort(used, function(a, b)
     local i, j = LAST[a.name] or 0, LAST[b.name] or 0
     if i ~= j then return i < j end
     return a.name < b.name
   end)
   addCustomStat("policies_skipped")
+  infoLog("Policies see no reports from these networks (ignore)", { networks = table.concat(networks, " ") })
+  check_filter("all policies", shared)
   for _, one in ipairs(used) do
-    local needs = one.policy.needs
-    local missing = reports.missing(type(needs) == "function" and needs(one.options) or needs)
-    if missing then
-      infoLog("Policy is silent: it needs " .. missing, { policy = one.name })
-      one.silent = true
-    elseif one.policy.start then
-      one.policy.start(one.options, policies)
-    end
+    check_filter(one.name, one.filter)
+    start(one)
   end
-  infoLog("Policies see no reports from these networks (ignore)", { networks = shared.described })
+end
+
+-- Takes names of policies, and policies with options over their defaults. Called from the configuration, once.
+function policies.use(list)
+  local ok, problem = pcall(use, list)
+  if not ok then error("policies.use: " .. tostring(problem), 2) end
 end
 
 -- Those in use, by name: for policies that look at others.
@@ -86,35 +158,15 @@ function policies.uses(name)
   return false
 end
 
-local function skip(one, why)
-  incCustomStat("policies_skipped")
-  if skipping[one.name] == why then return end
-  skipping[one.name] = why
-  warnLog("Policy is skipped", { policy = one.name, why = why })
-end
-
--- Calls a function of a policy; a failure is its own. What is away is no failure.
-local function run(one, method, ...)
-  local ok, problem = pcall(one.policy[method], ...)
-  if ok then
-    if skipping[one.name] then
-      infoLog("Policy works again", { policy = one.name })
-      skipping[one.name] = nil
-    end
-  elseif reports.is_away(problem) then
-    skip(one, problem.why)
-  else
-    errorLog("Policy failed", { policy = one.name, error = tostring(problem) })
-  end
-end
-
 -- What a policy raises: with its name, its severity over the one it has for those who are watched closely, and what the
 -- policies that attach evidence have to say.
 local function raise(one, lt, about, fields)
   fields.policy = one.name
+  if fields.login == "" then fields.login = nil end
   fields.severity = fields.severity or "medium"
-  if shared:is_vip(lt, about) or one.filter:is_vip(lt, about) then
-    fields.severity = SEVERITIES[math.min((RANKS[fields.severity] or 2) + 1, #SEVERITIES)]
+  local rank = RANKS[fields.severity]
+  if rank and (shared:is_vip(fields.login, lt, about) or one.filter:is_vip(fields.login, lt, about)) then
+    fields.severity = SEVERITIES[math.min(rank + 1, #SEVERITIES)]
   end
   for _, other in ipairs(used) do
     if other.policy.attach and not other.silent and other ~= one then

@@ -1,4 +1,6 @@
 -- new_country: a success from a country that is unusual for the login. Severity low.
+local reports = require("policies.internal.about")
+
 local options = {
   -- A country counts as new again after so long.
   atypical = "30d",
@@ -9,7 +11,7 @@ local options = {
 
 local function report(lt, about, opts)
   if not lt.success or lt.login == "" or not about.country then return end
-  if about:seen("country", about.country, lt.t - opts.atypical) then return end
+  if about:seen("country", about.country, about.t - opts.atypical) then return end
   if not about:is_known_for(opts.learning, opts.days) then return end
   local before = about:seen("country", about.country)
   about:alert {
@@ -24,4 +26,4 @@ local function report(lt, about, opts)
   }
 end
 
-return { options = options, needs = { history = true, country = true }, report = report }
+return { options = options, needs = { history = true, country = true }, check = reports.check_days, report = report }

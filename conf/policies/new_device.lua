@@ -1,6 +1,8 @@
 -- new_device: a success with a kind of device, such as "Thunderbird on Windows", that the login has never used. Severity low.
 --
 -- Names are without versions, so an update is nothing new. A report without a device says nothing.
+local reports = require("policies.internal.about")
+
 local options = {
   -- As for new_country.
   learning = "14d",
@@ -22,4 +24,4 @@ local function report(lt, about, opts)
   }
 end
 
-return { options = options, needs = { history = true }, report = report }
+return { options = options, needs = { history = true }, check = reports.check_days, report = report }

@@ -21,7 +21,7 @@ end
 local function report(lt, about, opts)
   if about.late or lt.login == "" or not (about.guess or lt.success) then return end
   local network = about.network
-  if about.guess and about:seen("address", network, lt.t - opts.own) then return end
+  if about.guess and about:seen("address", network, about.t - opts.own) then return end
   local short, long = getStringStatsDB(SHORT), getStringStatsDB(LONG)
   for _, db in ipairs({ short, long }) do
     db:twAdd(network, "tried", lt.login)

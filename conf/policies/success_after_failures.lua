@@ -1,6 +1,8 @@
 -- success_after_failures: somebody has found the password. Critical when the login's first success from a network comes after
 -- that network has tried many passwords on it, or sprayed; high when it comes from any other unknown network within a day of a
 -- brute force on the login.
+local history = require("policies.internal.history")
+
 local options = {
   -- Different passwords (pwhash) that the network has tried on this login within a day: a person who has forgotten one tries
   -- fewer, and has mostly succeeded from there before.
@@ -20,9 +22,7 @@ end
 -- Whether an alert of a type has been raised, or raised again, within a day.
 local function alerted(filter, now)
   filter.since = "48h"
-  local found, why = getAlerts(filter, 10)
-  if not found then error(why, 0) end
-  for _, one in ipairs(found) do
+  for _, one in ipairs(history.answer(getAlerts(filter, 10))) do
     if one.last >= now - DAY then return one end
   end
 end

@@ -1,4 +1,5 @@
 -- volume: an hour with far more failures than this hour of the week has usually. Severity medium, one alert a day.
+local history = require("policies.internal.history")
 local median = require("policies.internal.median")
 
 local options = {
@@ -14,8 +15,8 @@ local HOUR, WEEK = 3600, 7 * 86400
 
 -- Failures of the hour that began at `hour`, and of the same hour, by local time, of the weeks before, as far as they are known.
 local function read(hour)
-  local series, why = getHistory():series("1h", { success = false, since = hour - WEEKS * WEEK - HOUR, before = hour + HOUR })
-  if not series then error(why, 0) end
+  local filter = { success = false, since = hour - WEEKS * WEEK - HOUR, before = hour + HOUR }
+  local series = history.answer(getHistory():series("1h", filter))
   local counts, first = {}, nil
   for _, one in ipairs(series) do
     counts[one.t] = one.count
@@ -36,7 +37,7 @@ local function read(hour)
   return now, before
 end
 
-local function check(opts)
+local function scheduled(opts)
   local hour = os.time() // HOUR * HOUR - HOUR
   local now, before = read(hour)
   if now < opts.least or #before < opts.weeks then return end
@@ -55,10 +56,5 @@ local function check(opts)
   }
 end
 
-local function start(opts)
-  setBackground("policies_volume", function() check(opts) end)
-  -- A few minutes behind the hour: rows have been written by then.
-  cronScheduleBackgroundFunc("5 * * * *", "policies_volume")
-end
-
-return { options = options, needs = { history = true }, start = start }
+-- A few minutes behind the hour: rows have been written by then.
+return { options = options, needs = { history = true }, at = "5 * * * *", scheduled = scheduled }

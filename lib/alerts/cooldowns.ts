@@ -5,6 +5,8 @@ import type { CancelTimer } from "../time/clock.ts";
 
 /** Bytes, about, over which those that were begun longest ago are left to the history. */
 const MOST_BYTES = 32 * 1024 ** 2;
+/** Bytes that are left then: a map is walked from its front past all that has gone there, so many go in one walk. */
+const LEFT_BYTES = 0.9 * MOST_BYTES;
 /** Bytes of one whose texts are empty. */
 const SIZE = 600;
 
@@ -54,10 +56,7 @@ export class Cooldowns {
   add(cooldown: Cooldown): void {
     this.byKey.set(cooldown.alert.key, cooldown);
     this.size += sizeOf(cooldown);
-    for (const oldest of this.byKey.values()) {
-      if (this.size <= MOST_BYTES) break;
-      this.drop(oldest);
-    }
+    if (this.size > MOST_BYTES) this.dropOldest();
   }
 
   drop(cooldown: Cooldown): void {
@@ -65,5 +64,12 @@ export class Cooldowns {
     if (!this.has(cooldown)) return;
     this.byKey.delete(cooldown.alert.key);
     this.size -= sizeOf(cooldown);
+  }
+
+  private dropOldest(): void {
+    for (const oldest of this.byKey.values()) {
+      if (this.size <= LEFT_BYTES) break;
+      this.drop(oldest);
+    }
   }
 }

@@ -145,8 +145,12 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const { promise: shutdown, resolve: requestShutdown } = Promise.withResolvers<void>();
   const { complaints } = engine;
   for (const definition of startFunctions(config, { log, complaints, directory })) engine.defineForStart(definition);
-  // What a replay remembers nobody else reads, so nothing has to be written before it is asked for, or deleted in time.
-  const replayed = isolation && !isolation.lasting ? { batch: REPLAYED_PAUSE, round: REPLAYED_PAUSE } : {};
+  // What a replay remembers nobody else reads, so nothing has to be written before it is asked for, or deleted in time; nor
+  // does anybody while an import runs, over months of virtual time, but what it has read is to be written.
+  const replayed = {
+    ...(isolation && { round: REPLAYED_PAUSE }),
+    ...(isolation && !isolation.lasting && { batch: REPLAYED_PAUSE }),
+  };
   const hasHistory = (): boolean => engine.history !== undefined;
   engine.defineForStart(
     newHistory(

@@ -56,6 +56,14 @@ const SCRATCH = 65_536;
 
 const TYPE_NAMES = ["nil", "boolean", "userdata", "number", "string", "table", "function", "userdata", "thread"];
 
+/** Bytes, about, that the copy of a table may take, and those of a value that is no string. */
+const MOST_COPIED = 64 * 1024 ** 2;
+const SIZE_OF_VALUE = 32;
+
+interface Room {
+  bytes: number;
+}
+
 export class LuaState {
   readonly api: LuaExports;
   readonly main: LuaThread;
@@ -254,8 +262,10 @@ export class LuaState {
   /**
    * The value at an index.
    * @param levels how many levels of tables are copied; below they are {@link Opaque}, for tables may contain themselves
+   * @param room what the copy of a table may still take
+   * @throws {LuaError} for a table that would take more: one in which the same is many times takes little in Lua
    */
-  read(L: LuaThread, index: number, levels: number): LuaValue {
+  read(L: LuaThread, index: number, levels: number, room?: Room): LuaValue {
     const { api } = this;
     switch (api.lua_type(L, index)) {
       case Type.none:
@@ -268,17 +278,21 @@ export class LuaState {
       case Type.string:
         return this.bytes(L, index);
       case Type.table:
-        return levels > 0 ? this.readTable(L, index, levels) : new Opaque("table");
+        return levels > 0 ? this.readTable(L, index, levels, room ?? { bytes: MOST_COPIED }) : new Opaque("table");
       default:
         return new Opaque(this.typeName(L, index));
     }
   }
 
-  private readTable(L: LuaThread, index: number, levels: number): LuaTable {
+  private readTable(L: LuaThread, index: number, levels: number, room: Room): LuaTable {
     const table: LuaTable = new Map();
     this.eachPair(L, index, () => {
       const key = this.read(L, -2, 0);
-      if (typeof key === "string" || typeof key === "number") table.set(key, this.read(L, -1, levels - 1));
+      if (typeof key !== "string" && typeof key !== "number") return;
+      const value = this.read(L, -1, levels - 1, room);
+      table.set(key, value);
+      for (const one of [key, value]) room.bytes -= typeof one === "string" ? one.length : SIZE_OF_VALUE;
+      if (room.bytes < 0) throw new LuaError("the table is too large: with all tables in it it would take over 64 MiB");
     });
     return table;
   }

@@ -1,13 +1,14 @@
-/** What `--check-config` prints: a line for each kind of thing, then warnings, then `OK` if it is. */
+/** What `--check-config` prints: a line for each kind of thing, then notes and warnings, then `OK` if it is. */
 import { escapeControls, formatTime } from "../log/log.ts";
 import type { Check, Inventory } from "./check.ts";
 
 /** @returns lines fit to be shown; errors are not among them */
-export function formatCheck({ config, inventory, warnings }: Check, failed: boolean): string[] {
+export function formatCheck({ config, inventory, notes, warnings }: Check, failed: boolean): string[] {
   const kinds = inventory ? describe(inventory) : {};
   const rows = Object.entries({ configuration: [config], ...kinds });
   const width = Math.max(...rows.map(([kind]) => kind.length)) + 2;
   const lines = rows.map(([kind, found]) => `${kind.padEnd(width)}${found.length === 0 ? "none" : found.join(", ")}`);
+  lines.push(...notes.map((note) => `note: ${note}`));
   lines.push(...warnings.map((warning) => `warning: ${warning}`));
   if (!failed) lines.push("OK");
   return lines.map(escapeControls);

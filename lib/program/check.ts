@@ -54,6 +54,8 @@ export interface Check {
   /** Null when the configuration cannot be loaded. */
   inventory: Inventory | null;
   warnings: string[];
+  /** What the configuration says of itself: its lines of level info. */
+  notes: string[];
   /** Why a daemon would not start; none when it would, as far as can be told without opening a port. */
   errors: string[];
 }
@@ -72,8 +74,11 @@ const LOOPBACK = /^(?:localhost|127\.[\d.]+|\[::1\])$/;
  * @param regexes the file of `-R`
  */
 export async function checkConfig(file: string, regexes: string | undefined, clock: Clock): Promise<Check> {
-  const check: Check = { config: file, inventory: null, warnings: [], errors: [] };
-  const log = new Log({ sink: (line) => check.warnings.push(line), level: Level.warning });
+  const check: Check = { config: file, inventory: null, warnings: [], notes: [], errors: [] };
+  const log = new Log({
+    sink: (line, level) => void (level <= Level.warning ? check.warnings : check.notes).push(line),
+    level: Level.info,
+  });
   try {
     if (regexes !== undefined) check.warnings.push(...(await readRegexesFile(regexes)).problems);
   } catch (error) {

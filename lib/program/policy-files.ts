@@ -10,6 +10,7 @@ import init from "../../conf/policies/init.lua" with { type: "text" };
 import internalAbout from "../../conf/policies/internal/about.lua" with { type: "text" };
 import internalCache from "../../conf/policies/internal/cache.lua" with { type: "text" };
 import internalFilters from "../../conf/policies/internal/filters.lua" with { type: "text" };
+import internalHistory from "../../conf/policies/internal/history.lua" with { type: "text" };
 import internalMedian from "../../conf/policies/internal/median.lua" with { type: "text" };
 import internalOptions from "../../conf/policies/internal/options.lua" with { type: "text" };
 import internalProfile from "../../conf/policies/internal/profile.lua" with { type: "text" };
@@ -33,6 +34,7 @@ export const POLICY_FILES: ReadonlyMap<string, string> = new Map([
   ["internal/about.lua", internalAbout],
   ["internal/cache.lua", internalCache],
   ["internal/filters.lua", internalFilters],
+  ["internal/history.lua", internalHistory],
   ["internal/median.lua", internalMedian],
   ["internal/options.lua", internalOptions],
   ["internal/profile.lua", internalProfile],

@@ -93,7 +93,7 @@ function readWebHook(value: YamlValue, start: number): ExpectedEvent {
   };
 }
 
-const ALERT_KEYS = ["type", "severity", "login", "remote", "message", "evidence", "policy"] as const;
+const ALERT_KEYS = ["type", "severity", "login", "remote", "message", "evidence", "policy", "count"] as const;
 
 /** Fields of the alert stand beside its time. */
 function readAlert(value: YamlValue, start: number): ExpectedEvent {

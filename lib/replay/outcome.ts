@@ -63,11 +63,14 @@ export class Events {
     return [...this.counts.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  add(name: string, body: string, happening: Happening): void {
+  /** @returns what is kept of it, if it is */
+  add(name: string, body: string, happening: Happening): SentEvent | undefined {
     addOne(this.counts, name);
     this.bytes += body.length;
-    if (this.list.length >= MOST_KEPT || this.bytes > MOST_KEPT_BYTES) return;
-    this.list.push({ ...happening, name, body });
+    if (this.list.length >= MOST_KEPT || this.bytes > MOST_KEPT_BYTES) return undefined;
+    const event = { ...happening, name, body };
+    this.list.push(event);
+    return event;
   }
 }
 

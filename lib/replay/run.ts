@@ -14,7 +14,7 @@ import type { WebHookSink } from "../webhooks/delivery.ts";
 import { problemOf } from "../webhooks/hook.ts";
 import type { EndpointCall, Fixture, HttpAnswer } from "./fixture.ts";
 import { HttpAnswers } from "./http-answers.ts";
-import { type Cause, describeCause, describeReport, formatLogLine, Outcome } from "./outcome.ts";
+import { type Cause, describeCause, describeReport, formatLogLine, Outcome, type SentEvent } from "./outcome.ts";
 import { PolicyCalls } from "./policy-calls.ts";
 import { Reports } from "./sources.ts";
 import { StandstillError, VirtualClock } from "./virtual-clock.ts";
@@ -72,6 +72,8 @@ class Run {
   /** Whether reports only teach for now: nothing is told, captured or expected. */
   private learning = false;
   private loaded: Loaded | undefined;
+  /** Alerts with what they go on being counted in: what is expected of a count is that of the end. */
+  private readonly alerts: [event: SentEvent, counted: AlertRecord][] = [];
   private calls!: PolicyCalls;
 
   constructor(
@@ -122,6 +124,7 @@ class Run {
       }
     } finally {
       outcome.end = clock.now();
+      for (const [event, counted] of this.alerts) event.body = JSON.stringify(toJson(counted));
       outcome.configured.endpoints = new Set(policy.endpoints.keys());
       outcome.configured.background = new Set(policy.background.keys());
       outcome.configured.webhooks = new Set(config.webhooks.hooks.map(({ name }) => name));
@@ -278,9 +281,11 @@ class Run {
       });
     };
     const tcp: TcpNetwork = { connect: (host, port) => unreachable(`${host}:${port}`), lookup: unreachable };
-    const raised = (alert: AlertRecord): void => {
-      this.tell(() => `alert ${JSON.stringify(toJson(alert))}`);
-      if (!this.learning) outcome.alerts.add(alert.type, JSON.stringify(toJson(alert)), this.now());
+    const raised = (alert: AlertRecord, counted: AlertRecord): void => {
+      const body = JSON.stringify(toJson(alert));
+      this.tell(() => `alert ${body}`);
+      const event = this.learning ? undefined : outcome.alerts.add(alert.type, body, this.now());
+      if (event) this.alerts.push([event, counted]);
     };
     return {
       http,

@@ -114,6 +114,24 @@ function traffic(count: number): string {
 }
 
 describe("an import", () => {
+  test("counts alerts by type, and neither stores nor cools them", async () => {
+    using site = new Site(`${POLICY}
+      setReport(function(lt)
+        alert { type = "seen", login = lt.login, cooldown = "1d" }
+        if lt.login == "ann" then alert { type = "ann" } end
+        if select(2, alert { type = "seen", login = lt.login }) then error("it cools down") end
+      end)`);
+    site.write("new.jsonl", report("joe", START) + report("joe", START + 1) + report("ann", START + 2));
+    const { code, output } = await site.import(["new.jsonl"]);
+    expect(code).toBe(0);
+    expect(output).toContain("alerts that would have been raised:");
+    expect(output.slice(output.indexOf("alerts that would have been raised:") + 1)).toEqual(["  6 seen", "  1 ann"]);
+    using database = new Database(join(site.folder, "state", "history.sqlite"), { readonly: true });
+    expect(database.query("select (select count(*) from alerts) + (select count(*) from cooldowns)").values()).toEqual([
+      [0],
+    ]);
+  });
+
   test("teaches the memory from files that are merged by time, and does nothing else", async () => {
     using site = new Site();
     site.write(

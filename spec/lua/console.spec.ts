@@ -153,7 +153,7 @@ describe("commands", () => {
       "showPerfStats()",
       `${["WTW", "WTR"].flatMap((kind) => ["0_1", "1_10", "10_100", "100_1000", "Slow"].map((range) => `${kind}_${range}=0\n`)).join("")}`,
     ],
-    ["showCommandStats()", "first=0\nlivez=0\nreadyz=0\nreport=0\nsecond=0\nstats=0\n"],
+    ["showCommandStats()", "alerts=0\nfirst=0\nlivez=0\nreadyz=0\nreport=0\nsecond=0\nstats=0\n"],
     ["testCrypto('text')", "Everything is ok!\n"],
     ["reloadGeoIPDBs()", "reloadGeoIPDBs() successful"],
     ["stats() reloadGeoIP2DBs()", "0 reports\nreloadGeoIP2DBs() successful\n"],

@@ -191,7 +191,7 @@ describe("a daemon with a history", () => {
     await execute(`for i = 1, 3 do history:add({ login = "gone", remote = newCA("::1") }, { n = i }) end`);
     expect(await execute("return #history:export('gone').rows")).toBe("3");
     expect(await execute("return history:forget('gone').rows")).toBe("3");
-    expect(await execute("return show(history:export('gone'))")).toBe("{profile={},rows={}}");
+    expect(await execute("return show(history:export('gone'))")).toBe("{alerts={},profile={},rows={}}");
   });
 
   test("the console shows it, and a login, and copies it", async () => {

@@ -335,6 +335,7 @@ cannot listen on 127\.0\.0\.2:8084 beside 0\.0\.0\.0:8084: one is in the other \
         history: null,
       },
       warnings: [],
+      notes: [],
       errors: [],
     });
     const bad = await check("\nx = = 1", {}, "--json");
@@ -343,6 +344,7 @@ cannot listen on 127\.0\.0\.2:8084 beside 0\.0\.0\.0:8084: one is in the other \
       config: "spec.conf",
       inventory: null,
       warnings: [],
+      notes: [],
       errors: ["spec.conf:2: unexpected symbol near '='"],
     });
   });

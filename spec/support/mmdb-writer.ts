@@ -28,7 +28,7 @@ export const double = (value: number): Encoded => {
 };
 export const bytes = (value: Buffer): Encoded => Buffer.concat([control(4, value.length), value]);
 export const uint16 = (value: number): Encoded => Buffer.concat([control(5, 2), bigEndian(value, 2)]);
-const uint32 = (value: number): Encoded => Buffer.concat([control(6, 4), bigEndian(value, 4)]);
+export const uint32 = (value: number): Encoded => Buffer.concat([control(6, 4), bigEndian(value, 4)]);
 export const uint64 = (value: bigint): Encoded => Buffer.concat([control(9, 8), bigEndian(value, 8)]);
 export const int32 = (value: number): Encoded => Buffer.concat([control(8, 4), bigEndian(value >>> 0, 4)]);
 export const boolean = (value: boolean): Encoded => control(14, value ? 1 : 0);
@@ -85,5 +85,37 @@ export function writeMmdbOfRecords(records: readonly Encoded[]): Buffer {
   return frame(Buffer.concat([...tree.map((next) => bigEndian(next, 4)), Buffer.alloc(16), ...records]), {
     node_count: uint32(NODES),
     record_size: uint16(32),
+  });
+}
+
+/** A branch of the search tree: what follows a 0 and what follows a 1, each a branch, a record's number, or nothing. */
+type Branch = [zero: Branch | number | undefined, one: Branch | number | undefined];
+
+/** @param networks IPv4 networks, none within another, and the record of each */
+export function writeNetworks(type: string, networks: readonly { network: string; record: Encoded }[]): Buffer {
+  const root: Branch = [undefined, undefined];
+  networks.forEach(({ network }, i) => {
+    const [address, length] = network.split("/");
+    const number = address!.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+    // IPv4 addresses are those of IPv6 whose first 96 bits are 0.
+    const bits = "0".repeat(96) + number.toString(2).padStart(32, "0").slice(0, Number(length));
+    let branch = root;
+    for (const bit of bits.slice(0, -1)) branch = (branch[bit === "1" ? 1 : 0] ??= [undefined, undefined]) as Branch;
+    branch[bits.endsWith("1") ? 1 : 0] = i;
+  });
+  const branches: Branch[] = [root];
+  for (const branch of branches) branches.push(...branch.filter((side) => Array.isArray(side)));
+  const numbers = new Map(branches.map((branch, i) => [branch, i]));
+  const places: number[] = [];
+  networks.reduce((place, { record }, i) => ((places[i] = place), place + record.length), 0);
+  const next = (side: Branch | number | undefined): number => {
+    if (side === undefined) return branches.length;
+    return Array.isArray(side) ? numbers.get(side)! : branches.length + 16 + places[side]!;
+  };
+  const tree = branches.flat().map((side) => bigEndian(next(side), 3));
+  return frame(Buffer.concat([...tree, Buffer.alloc(16), ...networks.map(({ record }) => record)]), {
+    database_type: text(type),
+    node_count: uint32(branches.length),
+    record_size: uint16(24),
   });
 }

@@ -1,23 +1,18 @@
 -- What the history knows of a login, asked once and then kept: that a value has been seen stays true, so only what is unknown,
--- or seen too long ago, is asked again, and that once a minute at most.
+-- or seen too long ago, is asked again.
 local cache = require("policies.internal.cache")
+local history = require("policies.internal.history")
 
 local profile = {}
 
 local LOGINS = 20000 -- that are remembered; about 1 KB each
-local FRESH = 60 -- seconds for which nothing new is expected of other daemons
 
-local known = cache.new(LOGINS) -- by login and feature: { values = { value = last }, first =, last =, count =, asked = }
-
--- Raised where the history does not answer; init.lua skips the policy then.
-local Away = {}
-function profile.is_away(problem) return getmetatable(problem) == Away end
+local known = cache.new(LOGINS) -- by login and feature: { values = { value = one }, first =, last =, count =, asked = }
 
 local function key_of(login, feature) return feature .. "\0" .. login end
 
 local function fetch(login, feature, now)
-  local list, why = getHistory():known(login, feature)
-  if not list then error(setmetatable({ why = why }, Away), 0) end
+  local list = history.answer(getHistory():known(login, feature))
   local entry = { values = {}, count = #list, asked = now }
   for _, one in ipairs(list) do
     entry.values[one.value] = one
@@ -29,24 +24,20 @@ local function fetch(login, feature, now)
   return entry
 end
 
--- All values of a feature; `fresh` when an answer that may be a minute old does not do.
-function profile.all(login, feature, now, fresh)
+-- All values of a feature, asked within the last `age` seconds, or ever; and whether it was asked just now.
+function profile.all(login, feature, now, age)
   local entry = known:get(key_of(login, feature))
-  if entry and not fresh then return entry end
-  if entry and entry.asked == now then return entry end
-  return fetch(login, feature, now)
+  if entry and (not age or entry.asked <= now and now - entry.asked < age) then return entry end
+  return fetch(login, feature, now), true
 end
 
--- When a login had a value first and last, in a table, or nil; one that was seen before `since` counts as unknown.
-function profile.seen(login, feature, value, now, since)
-  local entry = known:get(key_of(login, feature)) or fetch(login, feature, now)
+-- When a login had a value first and last, in a table, or nil; one that was seen before `since` counts as unknown. That it is
+-- unknown is no older than `age` seconds: other daemons learn, too.
+function profile.seen(login, feature, value, now, since, age)
+  local entry, asked = profile.all(login, feature, now)
   local one = entry.values[value]
-  if one and one.last >= (since or -math.huge) then return one end
-  if now - entry.asked > FRESH or now < entry.asked then
-    entry = fetch(login, feature, now)
-    one = entry.values[value]
-  end
-  return one and one.last >= (since or -math.huge) and one or nil
+  if not asked and (not one or one.last < since) then one = profile.all(login, feature, now, age).values[value] end
+  return one and one.last >= since and one or nil
 end
 
 -- Keeps what the history is told at the same time.
@@ -56,8 +47,7 @@ function profile.learnt(login, values, t)
     if entry then
       local one = entry.values[value]
       if one then
-        if t > one.last then one.last = t end
-        one.count = one.count + 1
+        one.first, one.last, one.count = math.min(one.first, t), math.max(one.last, t), one.count + 1
       else
         one = { value = value, count = 1, first = t, last = t }
         entry.values[value] = one
