@@ -98,7 +98,8 @@ interface LoadOptions {
 /** Two runs of a replay must be alike, wherever. */
 const ISOLATED_HOST = "replay";
 /** Seconds. */
-const REPLAYED_PAUSE = 3600;
+const REPLAYED_BATCH = 3600;
+const REPLAYED_ROUND = 86_400;
 const READ_ONLY = "the configuration is only read";
 const NO_SERVERS: HttpClient = { request: () => Promise.reject(new HttpFailure(READ_ONLY)) };
 
@@ -148,8 +149,8 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   // What a replay remembers nobody else reads, so nothing has to be written before it is asked for, or deleted in time; nor
   // does anybody while an import runs, over months of virtual time, but what it has read is to be written.
   const replayed = {
-    ...(isolation && { round: REPLAYED_PAUSE }),
-    ...(isolation && !isolation.lasting && { batch: REPLAYED_PAUSE }),
+    ...(isolation && { round: REPLAYED_ROUND }),
+    ...(isolation && !isolation.lasting && { batch: REPLAYED_BATCH }),
   };
   const hasHistory = (): boolean => engine.history !== undefined;
   engine.defineForStart(

@@ -57,7 +57,8 @@ function formatTable(rows: string[][]): string {
   return line(head!) + line(widths.map((width) => "-".repeat(width))) + body.map(line).join("");
 }
 
-function attackTable(alerts: readonly AlertJson[]): string {
+/** The table of the attacks, from the alerts of a month that has them. */
+export function attackTable(alerts: readonly AlertJson[]): string {
   const rows = ATTACKS.map((attack) => {
     const found = foundOf(attack, alerts).map((alert) =>
       alert
@@ -104,11 +105,17 @@ function splitReadme(): [before: string, block: string, after: string] {
 
 export const blockOfReadme = (): string => splitReadme()[1];
 
+/** `--check` changes nothing, and fails where the README says something else. */
 if (import.meta.main) {
   const quiet = await replayMonth(quietMonth());
   const attacked = await replayMonth(attackedMonth());
-  const [before, , after] = splitReadme();
-  writeFileSync(README, `${before}\n${monthBlock(quiet.alerts, attacked.alerts)}\n${after}`);
+  const [before, former, after] = splitReadme();
+  const block = monthBlock(quiet.alerts, attacked.alerts);
+  if (process.argv.includes("--check") && block.trim() !== former) {
+    console.error(`README.md says something else of the month than what is found:\n${block}`);
+    process.exit(1);
+  }
+  writeFileSync(README, `${before}\n${block}\n${after}`);
   const cost = (1e6 * quiet.seconds) / quietMonth().length;
-  console.log(`README.md: the tables of the month are new; a report took ${cost.toFixed(0)} µs of processor time`);
+  console.log(`README.md has the tables of the month; a report took ${cost.toFixed(0)} µs of processor time`);
 }

@@ -26,6 +26,7 @@ local LOOKED_UP = 3600 -- seconds for which an answer of the databases does, whi
 local places = cache.new(ADDRESSES) -- by address
 -- Seconds for which what a login has not is not asked again, while it only fails: an attack asks no question each.
 local FRESH = 60
+local NOW = 1 -- for which an answer is one of this moment: several policies ask the same of a report
 
 local databases = {} -- by kind, the GeoIP2DB or nil
 local store -- the history, or nil
@@ -125,11 +126,11 @@ function About:alert(fields) return reports.raise(self, fields) end
 -- When this login had a value first and last, or nil; one that was seen before `since`, seconds since 1970, counts as unknown.
 -- Of a success the history is asked before it counts as unknown, of a failure once a minute.
 function About:seen(feature, value, since)
-  return profile.seen(self.login, feature, value, self.now, since or -math.huge, self.lt.success and 0 or FRESH)
+  return profile.seen(self.login, feature, value, self.now, since or -math.huge, self.lt.success and NOW or FRESH)
 end
 
 -- All that is known of a login's feature: values, first, last, newest, count; `fresh` when other daemons may know better.
-function About:all(feature, fresh) return profile.all(self.login, feature, self.now, fresh and 0 or nil) end
+function About:all(feature, fresh) return profile.all(self.login, feature, self.now, fresh and NOW or nil) end
 
 -- Whether the login has ever succeeded.
 function About:has_succeeded() return self:all("address").count > 0 end
