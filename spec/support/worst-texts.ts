@@ -31,7 +31,8 @@ const PARTS = [
   "iPhone Version/",
 ];
 const worst = [
-  ...PARTS.map((part) => part.repeat(Math.ceil(MEGABYTE / part.length))),
+  // A quarter of it shows the square as well, and there are many of them.
+  ...PARTS.map((part) => part.repeat(Math.ceil(MEGABYTE / 4 / part.length))),
   // What makes a search for an end begin anew at each place.
   ...PARTS.map((part) => `[${part.repeat(MEGABYTE / 16)}x`),
   ...PARTS.map((part) => `"${part.repeat(MEGABYTE / 16)}`),
