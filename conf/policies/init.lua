@@ -106,7 +106,7 @@ local function start(one)
   local missing = reports.missing(type(needs) == "function" and needs(opts) or needs)
   one.silent = missing ~= nil
   if missing then return infoLog("Policy is silent: it needs " .. missing, { policy = one.name }) end
-  if policy.start then policy.start(opts, policies) end
+  if policy.start then policy.start(opts) end
   if policy.scheduled then
     local name = "policies_" .. one.name
     setBackground(name, function() run(one, "scheduled", opts) end)
@@ -148,14 +148,6 @@ end
 function policies.use(list)
   local ok, problem = pcall(use, list)
   if not ok then error("policies.use: " .. tostring(problem), 2) end
-end
-
--- Those in use, by name: for policies that look at others.
-function policies.uses(name)
-  for _, one in ipairs(used) do
-    if one.name == name then return not one.silent end
-  end
-  return false
 end
 
 -- What a policy raises: with its name, its severity over the one it has for those who are watched closely, and what the

@@ -60,7 +60,7 @@ export type Question =
   | WritingQuestion;
 
 /** A question that writes, and so is asked in a turn. Its answer is durable. */
-export type WritingQuestion =
+type WritingQuestion =
   /** Removes so many of a login's rows and, with the last of them, all else that is known of it. */
   | { ask: "forget"; login: ByteString; limit: number }
   /** Raises an alert, unless another has its key. @param now seconds since 1970 */

@@ -27,7 +27,7 @@ import {
 import type { WasmModule } from "./wasm-module.ts";
 
 /** In bytes. */
-export const LONGEST_STRING = 256 * 1024 ** 2;
+const LONGEST_STRING = 256 * 1024 ** 2;
 
 const TOO_LARGE = "resulting string too large";
 

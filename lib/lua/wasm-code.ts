@@ -82,7 +82,7 @@ export const OR = [0x72];
 export const XOR = [0x73];
 
 /** One instruction of a function, from its opcode to what follows it. */
-export interface Instruction {
+interface Instruction {
   readonly opcode: number;
   readonly from: number;
   readonly to: number;
@@ -91,7 +91,7 @@ export interface Instruction {
 export const isLoop = ({ opcode }: Instruction): boolean => opcode === Opcode.loop;
 
 /** Where the instructions of a function begin, behind its locals. */
-export function startOfCode(body: Buffer): number {
+function startOfCode(body: Buffer): number {
   const reader = new Reader(body);
   reader.skipNumbers(2 * reader.number());
   return reader.at;

@@ -20,7 +20,7 @@ export interface ExpectedCount {
 }
 
 /** What is expected of events of one kind. What is undefined is not checked. */
-export interface ExpectedEvents {
+interface ExpectedEvents {
   list: { events: ExpectedEvent[]; line: number } | undefined;
   counts: ExpectedCount[];
   /** Names that stay silent; their counts are 0. */

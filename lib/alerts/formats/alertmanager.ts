@@ -2,7 +2,7 @@
 import type { AlertJson } from "../alert.ts";
 
 /** An alert that knows when its cool-down ends, ISO 8601. */
-export type LastingAlert = AlertJson & { until: string };
+type LastingAlert = AlertJson & { until: string };
 
 /** Milliseconds by which the end of an alert that comes late lies ahead: Alertmanager notifies of nothing that has ended. */
 const LATE_AHEAD = 5 * 60_000;

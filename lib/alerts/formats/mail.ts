@@ -39,7 +39,7 @@ const LOOPBACK = /^(?:localhost|127\.[\d.]+|::1)$/;
 
 type SmtpError = Error & { code?: string; responseCode?: number; response?: string };
 
-export function mailSubject(template: string | undefined, alert: AlertJson): string {
+function mailSubject(template: string | undefined, alert: AlertJson): string {
   const plain = template ?? (alert.summary ? "%{type} of %{host}" : "%{severity} alert: %{message}");
   const text = plain.replace(/%\{(\w+)\}/g, (_, name: string) =>
     String((alert as unknown as Record<string, unknown>)[name] ?? ""),
@@ -47,7 +47,7 @@ export function mailSubject(template: string | undefined, alert: AlertJson): str
   return shorten(plainText(`${text}${alert.final ? " (final)" : ""}`), LONGEST_SUBJECT);
 }
 
-export function mailText(alert: AlertJson): string {
+function mailText(alert: AlertJson): string {
   const { message: _message, evidence, id, version: _version, final: _final, summary: _summary, ...fields } = alert;
   const named = { ...fields, evidence: evidence === undefined ? undefined : JSON.stringify(evidence), id };
   const lines = Object.entries(named).flatMap(([name, value]) =>
